@@ -90,8 +90,9 @@ impl State {
         Ok(Some(self.overwrite(slot, record)))
     }
 
-    /// Replaces the record, moves it to the new key, which belongs to this shard, and leaves an alias or a tombstone. Returns the
-    /// part of the old record that is to be dropped, and the expired entry that was stored under the new key.
+    /// Replaces the record, moves it to the new key, which belongs to this shard, and leaves an alias or a tombstone.
+    /// Returns the part of the old record that is to be dropped, and the expired entry that was stored under the new
+    /// key.
     #[expect(clippy::too_many_arguments, reason = "they are those of the operation, and the time")]
     pub(crate) fn rotate(
         &mut self,

@@ -106,7 +106,8 @@ impl State {
         Ok(())
     }
 
-    /// Removes what is still stored under a key whose session is missing: an alias, a tombstone or an entry that has expired.
+    /// Removes what is still stored under a key whose session is missing: an alias, a tombstone or an entry that has
+    /// expired.
     pub(crate) fn purge(&mut self, key: &SessionKey) -> Option<Entry> {
         self.remove_moved(key);
         self.find(key).map(|slot| self.remove(slot))

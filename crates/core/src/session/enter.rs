@@ -28,7 +28,8 @@ impl<N: Namespaces, V: Values> Session<N, V> {
     }
 
     /// Starts the session for writing in a new context, runs a future in it, and closes the session if the future
-    /// returns `Ok`. Returns the output of the future with the changes that the client has to be told, such as a new id.
+    /// returns `Ok`. Returns the output of the future with the changes that the client has to be told, such as a new
+    /// id.
     ///
     /// If the future returns `Err`, the session is left unchanged. A server that has to tell the client something even
     /// then [opens](Session::open) the visit itself.

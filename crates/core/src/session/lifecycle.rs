@@ -19,8 +19,8 @@ impl<N: Namespaces, V: Values> Session<N, V> {
     ///
     /// [`LockTimeout`](SessionError::LockTimeout) and [`TooManyWaiters`](SessionError::TooManyWaiters) if the lock is
     /// held elsewhere, also by a transaction of the same visit; [`Unknown`](SessionError::Unknown) in a
-    /// [strict](crate::Visit::attach) visit; [`Gone`](SessionError::Gone) or [`Superseded`](SessionError::Superseded) if the
-    /// session that this visit has loaded no longer exists; [`Unreadable`](SessionError::Unreadable);
+    /// [strict](crate::Visit::attach) visit; [`Gone`](SessionError::Gone) or [`Superseded`](SessionError::Superseded)
+    /// if the session that this visit has loaded no longer exists; [`Unreadable`](SessionError::Unreadable);
     /// [`Storage`](SessionError::Storage).
     pub async fn start(&self) -> Result<(), SessionError> {
         self.context()?.start().await
@@ -191,9 +191,9 @@ impl<N: Namespaces, V: Values> Session<N, V> {
     /// Releases the locks that visits of this process hold, so that other processes need not wait for their leases to
     /// end. Call it when the server accepts no more requests.
     ///
-    /// Waits until visits have released their locks themselves, at most for `patience`. A visit whose lock is taken away
-    /// then fails with [`LockLost`](crate::SessionError::LockLost) when it is closed, and nothing is written. Nothing
-    /// else changes: the session can be used during the call and afterwards.
+    /// Waits until visits have released their locks themselves, at most for `patience`. A visit whose lock is taken
+    /// away then fails with [`LockLost`](crate::SessionError::LockLost) when it is closed, and nothing is written.
+    /// Nothing else changes: the session can be used during the call and afterwards.
     ///
     /// Sessions with the same storage share their locks. A storage whose locks end with the process has nothing to
     /// release and returns immediately. See [`Storage::drain`](crate::Storage::drain).

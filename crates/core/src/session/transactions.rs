@@ -9,13 +9,14 @@ impl<N: Namespaces, V: Values> Session<N, V> {
     /// not started.
     ///
     /// The first attempts take no lock: the changes are stored if the session was not written since it was loaded and
-    /// its lock is free. Otherwise the whole transaction runs again; after two attempts it takes the lock, so that it cannot
-    /// conflict. So **the closure may run more than once**: apart from changing values, it should do nothing that must
-    /// not be repeated. [`transaction_exclusive`](Session::transaction_exclusive) runs it once, under the lock.
+    /// its lock is free. Otherwise the whole transaction runs again; after two attempts it takes the lock, so that it
+    /// cannot conflict. So **the closure may run more than once**: apart from changing values, it should do nothing
+    /// that must not be repeated. [`transaction_exclusive`](Session::transaction_exclusive) runs it once, under the
+    /// lock.
     ///
     /// If the closure returns `Err`, panics or is dropped, nothing is written. Afterwards the visit is readable. In a
-    /// visit that is writable already, and inside another transaction, only the closure runs; the code that made the visit
-    /// writable commits. Concurrent transactions of one visit run one after the other.
+    /// visit that is writable already, and inside another transaction, only the closure runs; the code that made the
+    /// visit writable commits. Concurrent transactions of one visit run one after the other.
     ///
     /// It covers the session alone: what the closure writes elsewhere, such as to a database, is not undone with it.
     ///
@@ -54,7 +55,8 @@ impl<N: Namespaces, V: Values> Session<N, V> {
         self.try_transaction(closure).await
     }
 
-    /// Does the same as [`transaction`](Session::transaction) for a closure that fails with an error of the application.
+    /// Does the same as [`transaction`](Session::transaction) for a closure that fails with an error of the
+    /// application.
     ///
     /// # Errors
     ///
@@ -69,8 +71,8 @@ impl<N: Namespaces, V: Values> Session<N, V> {
 
     /// Takes the lock, loads the record again, runs the closure once, commits and unlocks.
     ///
-    /// Use it in place of [`transaction`](Session::transaction) for work that must not be repeated, or that takes so long that
-    /// each attempt without the lock would conflict.
+    /// Use it in place of [`transaction`](Session::transaction) for work that must not be repeated, or that takes so
+    /// long that each attempt without the lock would conflict.
     ///
     /// # Errors
     ///
@@ -100,8 +102,8 @@ impl<N: Namespaces, V: Values> Session<N, V> {
         self.try_transaction_exclusive(closure).await
     }
 
-    /// Does the same as [`transaction_exclusive`](Session::transaction_exclusive) for a closure that fails with an error of the
-    /// application.
+    /// Does the same as [`transaction_exclusive`](Session::transaction_exclusive) for a closure that fails with an
+    /// error of the application.
     ///
     /// # Errors
     ///

@@ -8,8 +8,8 @@ use crate::storage::{Lock, Locked, Lookup, Record, StorageError, Stored};
 ///
 /// A storage in the memory of the process has its result immediately. The future that carries the result, and the
 /// allocation of that future, can cost more than the operation. A storage that returns this from
-/// [`Storage::immediate`](crate::Storage::immediate) saves both: callers use these functions instead of the operations of
-/// the same names.
+/// [`Storage::immediate`](crate::Storage::immediate) saves both: callers use these functions instead of the operations
+/// of the same names.
 ///
 /// # The contract
 ///
@@ -18,8 +18,8 @@ use crate::storage::{Lock, Locked, Lookup, Record, StorageError, Stored};
 ///
 /// - **It never blocks**: it waits for no lock on a session, for no other process and for no disk, and can be called on
 ///   the thread of an event loop.
-/// - [`lock`](ImmediateStorage::lock) returns `None` where the operation would have to wait. Nothing was done then, and no waiter
-///   is queued.
+/// - [`lock`](ImmediateStorage::lock) returns `None` where the operation would have to wait. Nothing was done then, and
+///   no waiter is queued.
 /// - Lookups return **the time** at which they were judged, by the storage's [clock](crate::Storage::clock).
 ///
 /// Other operations are called on the storage.

@@ -5,8 +5,8 @@ use crate::storage::{Lookup, MAX_ALIASES, StorageErrorKind};
 
 /// Follows a session from key to key, for storages that look up one key at a time.
 ///
-/// It keeps the rules of the contract: a lookup follows at most [`MAX_ALIASES`] aliases, `destroy` follows any number of
-/// moves, and a session that has moved is superseded and not missing.
+/// It keeps the rules of the contract: a lookup follows at most [`MAX_ALIASES`] aliases, `destroy` follows any number
+/// of moves, and a session that has moved is superseded and not missing.
 ///
 /// ```
 /// use std::collections::HashMap;

@@ -1,8 +1,8 @@
 //! The contract between sessions and the storages that keep them.
 //!
 //! A [`Storage`] keeps [`Record`]s by [`SessionKey`] and grants one exclusive [`Lock`] per session. The trait requires
-//! atomic steps over record and lock; [`LockedStore`](crate::LockedStore) makes a storage of a database that has no more than
-//! conditional writes.
+//! atomic steps over record and lock; [`LockedStore`](crate::LockedStore) makes a storage of a database that has no
+//! more than conditional writes.
 
 mod capabilities;
 mod error;
@@ -44,7 +44,8 @@ pub const DEFAULT_LEASE: Duration = Duration::from_secs(6);
 /// The default limit of waiters for one session's lock in one process: 1,024.
 pub const DEFAULT_MAX_WAITERS: usize = 1_024;
 
-/// The number of aliases that every storage follows, one after the other, to find a session: 16. A [`KeyWalk`] counts them.
+/// The number of aliases that every storage follows, one after the other, to find a session: 16. A [`KeyWalk`] counts
+/// them.
 pub const MAX_ALIASES: usize = 16;
 
 /// Keeps the records and the locks of sessions.
@@ -155,8 +156,8 @@ pub trait Storage: Debug + Send + Sync + 'static {
 
     /// Replaces the record and releases the lock.
     ///
-    /// On success the lock is [disarmed](Lock::disarm). On failure nothing is written and the lock is left as it was, so
-    /// that the call can be repeated or the lock released.
+    /// On success the lock is [disarmed](Lock::disarm). On failure nothing is written and the lock is left as it was,
+    /// so that the call can be repeated or the lock released.
     ///
     /// # Errors
     ///

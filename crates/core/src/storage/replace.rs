@@ -7,8 +7,8 @@ use crate::storage::{Lock, Locked, Lookup, Record, Storage, StorageError, Storag
 /// Implements [`Storage::replace`] with the other operations: takes the lock if it is free, compares, and commits.
 ///
 /// It is for storages that have no single step for it. It takes two steps, between which other callers find the lock
-/// held; the conformance kit has to be told (`Profile::with_replace_under_lock`). A [`touch`](Storage::touch) between them counts as earlier, as with every commit: `record` overwrites the
-/// times that it has moved.
+/// held; the conformance kit has to be told (`Profile::with_replace_under_lock`). A [`touch`](Storage::touch) between
+/// them counts as earlier, as with every commit: `record` overwrites the times that it has moved.
 ///
 /// # Errors
 ///

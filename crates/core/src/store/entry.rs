@@ -42,8 +42,8 @@ pub struct EntryHead {
     /// The first moment at which the entry may be [taken out](crate::RecordStore::take_expired); `None` if it stays
     /// until it is removed.
     pub deadline: Option<Timestamp>,
-    /// Metadata of [`LockedStore`](crate::LockedStore): up to [`META_MAX_LEN`](EntryHead::META_MAX_LEN) bytes, which the store
-    /// keeps unchanged.
+    /// Metadata of [`LockedStore`](crate::LockedStore): up to [`META_MAX_LEN`](EntryHead::META_MAX_LEN) bytes, which
+    /// the store keeps unchanged.
     pub meta: Bytes,
 }
 

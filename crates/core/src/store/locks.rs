@@ -32,8 +32,8 @@ use crate::storage::{Lock, LockId, StorageError};
 /// without noticing. [`LockedStore`](crate::LockedStore) compares a version with each write.
 #[async_trait]
 pub trait Locks: Debug + Send + Sync + 'static {
-    /// Returns the clock by which leases are judged, as well as this process can know it. A [`LockedStore`](crate::LockedStore)
-    /// storage judges deadlines by it, too.
+    /// Returns the clock by which leases are judged, as well as this process can know it. A
+    /// [`LockedStore`](crate::LockedStore) storage judges deadlines by it, too.
     fn clock(&self) -> &dyn Clock;
 
     /// Takes the lock of this key, and waits for it at most for `wait`; a `wait` of zero does not wait.

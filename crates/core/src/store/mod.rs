@@ -1,9 +1,9 @@
 //! Storages made of a store of records with conditional writes and of separate locks.
 //!
-//! [`Storage`](crate::Storage) requires atomic steps over record and lock. [`LockedStore`] makes a storage of two parts that
-//! each do less: a [`RecordStore`], for which any database with conditional writes will do, and [`Locks`], such as the
-//! [`LocalLocks`] of this process. Every write names the version that it replaces, which makes the two parts as safe as
-//! one: the locks serialise visits, and the versions prevent lost updates if a lock fails.
+//! [`Storage`](crate::Storage) requires atomic steps over record and lock. [`LockedStore`] makes a storage of two parts
+//! that each do less: a [`RecordStore`], for which any database with conditional writes will do, and [`Locks`], such as
+//! the [`LocalLocks`] of this process. Every write names the version that it replaces, which makes the two parts as
+//! safe as one: the locks serialise visits, and the versions prevent lost updates if a lock fails.
 
 mod entry;
 mod local_locks;

@@ -10,8 +10,8 @@ use crate::id::SessionKey;
 use crate::storage::{Capabilities, Cursor, StorageError};
 use crate::store::{Applied, Entry, EntryHead, EntryList, EntryVersion};
 
-/// Keeps [entries](Entry) by key, with conditional writes: all that [`LockedStore`](crate::LockedStore) needs of a database to
-/// make it a [`Storage`](crate::Storage).
+/// Keeps [entries](Entry) by key, with conditional writes: all that [`LockedStore`](crate::LockedStore) needs of a
+/// database to make it a [`Storage`](crate::Storage).
 ///
 /// # The contract
 ///
@@ -34,8 +34,8 @@ use crate::store::{Applied, Entry, EntryHead, EntryList, EntryVersion};
 /// # Evolution
 ///
 /// Every store implements every operation, and none has a default. Features that only some backends have are
-/// [capabilities](RecordStore::capabilities), and each store says which it has; [`LockedStore`](crate::LockedStore) forwards
-/// them.
+/// [capabilities](RecordStore::capabilities), and each store says which it has; [`LockedStore`](crate::LockedStore)
+/// forwards them.
 ///
 /// # Errors
 ///

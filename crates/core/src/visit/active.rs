@@ -131,8 +131,8 @@ impl ActiveVisit {
     /// Ends the work of the visit: commits changes, unlocks, moves sliding expirations, and [seals](ActiveVisit::seal)
     /// it.
     ///
-    /// Waits for a [`transaction`](crate::Session::transaction) in another task that is giving the session an id, because the
-    /// client has to be told that id. A later transaction can give it none.
+    /// Waits for a [`transaction`](crate::Session::transaction) in another task that is giving the session an id,
+    /// because the client has to be told that id. A later transaction can give it none.
     ///
     /// # Errors
     ///
@@ -191,7 +191,8 @@ impl Drop for ActiveVisit {
             return;
         }
         let now = context.settings.storage.clock().now();
-        // Handles remain. Undo changes that were not committed; a running transaction keeps its lock and commits by itself.
+        // Handles remain. Undo changes that were not committed; a running transaction keeps its lock and commits by
+        // itself.
         let mut state = context.state();
         state.cold_mut().ended_at = Some(now);
         state.effects.sealed = true;

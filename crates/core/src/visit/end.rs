@@ -59,8 +59,8 @@ impl Context {
     }
 
     async fn end_work(self: &Arc<Self>, commit: bool) -> Result<(), SessionError> {
-        // A transaction in a spawned task commits by itself. Wait for it only if other tasks have changed something under
-        // its lock: the response then claims that these changes are stored.
+        // A transaction in a spawned task commits by itself. Wait for it only if other tasks have changed something
+        // under its lock: the response then claims that these changes are stored.
         let busy_elsewhere = {
             let state = self.state();
             state.in_transaction && !(commit && state.changed_by_others)

@@ -9,8 +9,8 @@ use crate::visit::{Context, Scoped, stack};
 /// streaming bodies.
 ///
 /// Clones refer to the same visit. After the visit has ended (when its response is being sent, say) a handle still
-/// reads and can run a [`transaction`](crate::Session::transaction) or start the session again. Only a new id is no longer possible, as
-/// the client can no longer be told.
+/// reads and can run a [`transaction`](crate::Session::transaction) or start the session again. Only a new id is no
+/// longer possible, as the client can no longer be told.
 ///
 /// ```
 /// use sessile_core::{InSession, Session, SessionError, Visit};

@@ -1,4 +1,5 @@
-//! Mutual exclusion of operations: the calls of one visit that start, close or run a transaction run one after the other.
+//! Mutual exclusion of operations: the calls of one visit that start, close or run a transaction run one after the
+//! other.
 //!
 //! The flag and the wait queue are part of the visit's state. A finished operation hands over to the first waiter
 //! directly, so the order is first come, first served. A waiter that is dropped after the hand-over passes it on.
@@ -13,9 +14,11 @@ use crate::error::SessionError;
 use crate::visit::state::State;
 use crate::visit::{Context, stack};
 
-/// The exclusive right to start, close or run a transaction within a visit. Must not be dropped while the state is locked.
+/// The exclusive right to start, close or run a transaction within a visit. Must not be dropped while the state is
+/// locked.
 pub(super) struct OperationGuard<'a> {
-    /// The visit to hand over to the next waiter. `None` inside a transaction, whose own guard covers the nested operation.
+    /// The visit to hand over to the next waiter. `None` inside a transaction, whose own guard covers the nested
+    /// operation.
     context: Option<&'a Context>,
     /// The time that the operation may still wait for the session's lock.
     pub(super) remaining_wait: Duration,

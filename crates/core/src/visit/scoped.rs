@@ -121,8 +121,8 @@ impl<T> fmt::Debug for Scoped<T> {
 }
 
 impl Context {
-    /// Releases a lock that was left behind, if the visit has ended and this was its last scope. A transaction releases its
-    /// own lock.
+    /// Releases a lock that was left behind, if the visit has ended and this was its last scope. A transaction releases
+    /// its own lock.
     fn leave_scope(&self) {
         // AcqRel: the last scope has to see everything that scopes on other threads did before they left.
         if self.scopes.fetch_sub(1, Ordering::AcqRel) > 1 {

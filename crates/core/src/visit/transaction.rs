@@ -1,8 +1,8 @@
 //! Transactions: writing briefly from a visit that otherwise only reads.
 //!
 //! A transaction first tries without the lock: it reads, runs the closure, and replaces the record if that is unchanged
-//! since the read and its lock is free. After repeated conflicts it takes the lock like [`start`](Context::start), so transactions of a
-//! contended session are as fair as locks.
+//! since the read and its lock is free. After repeated conflicts it takes the lock like [`start`](Context::start), so
+//! transactions of a contended session are as fair as locks.
 
 use std::sync::Arc;
 
@@ -201,8 +201,8 @@ impl State {
         self.changed_by_others |= self.in_transaction && !stack::is_in_transaction(context);
     }
 
-    /// Leaves a transaction without having written. Marks changes of other tasks under its lock as undone, so that their
-    /// next close reports it.
+    /// Leaves a transaction without having written. Marks changes of other tasks under its lock as undone, so that
+    /// their next close reports it.
     fn abandon_update(&mut self) -> Option<Lock> {
         self.undone |= self.phase == Phase::Writable && self.changed_by_others;
         self.abandon()

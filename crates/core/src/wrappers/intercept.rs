@@ -21,8 +21,8 @@ use crate::storage::{
 /// this way.
 ///
 /// The name, the clock and the capabilities are those of the wrapped storage. There are no
-/// [immediate](Storage::immediate) functions, as these would bypass the wrapper. A wrapper that differs in one of these,
-/// repeats calls, or does something else for each operation, implements `Storage`.
+/// [immediate](Storage::immediate) functions, as these would bypass the wrapper. A wrapper that differs in one of
+/// these, repeats calls, or does something else for each operation, implements `Storage`.
 ///
 /// # Example
 ///
@@ -73,15 +73,15 @@ pub trait Intercept: fmt::Debug + Send + Sync + 'static {
     /// Makes a call to the wrapped storage.
     ///
     /// The result has to keep the contract of [`Storage`]: an error with the kind
-    /// [`Unavailable`](crate::StorageErrorKind::Unavailable) or [`Timeout`](crate::StorageErrorKind::Timeout) if the call
-    /// may have taken effect, another one if it was not run.
+    /// [`Unavailable`](crate::StorageErrorKind::Unavailable) or [`Timeout`](crate::StorageErrorKind::Timeout) if the
+    /// call may have taken effect, another one if it was not run.
     fn around<T: OperationOutput>(
         &self,
         call: StorageCall<'_, T>,
     ) -> impl Future<Output = Result<T, StorageError>> + Send;
 
-    /// [Drains](Storage::drain) the wrapped storage. `drain` is no operation on sessions and cannot fail, so it does not
-    /// pass through [`around`](Intercept::around).
+    /// [Drains](Storage::drain) the wrapped storage. `drain` is no operation on sessions and cannot fail, so it does
+    /// not pass through [`around`](Intercept::around).
     fn around_drain(&self, patience: Duration) -> impl Future<Output = ()> + Send {
         self.inner().drain(patience)
     }

@@ -5,8 +5,8 @@ use crate::storage::{Lookup, Page, Stored};
 /// The output of an [operation](crate::Operation) that succeeded. Implemented for the outputs of
 /// [`Storage`](crate::Storage), and for no other types.
 pub trait OperationOutput: Send + sealed::Sealed {
-    /// Returns the outcome as a word for logs and metrics: `found`, `missing` or `superseded` for a lookup, `ok` for any
-    /// other output.
+    /// Returns the outcome as a word for logs and metrics: `found`, `missing` or `superseded` for a lookup, `ok` for
+    /// any other output.
     fn outcome(&self) -> &'static str {
         "ok"
     }

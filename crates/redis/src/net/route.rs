@@ -23,8 +23,8 @@ const FIRST_PAUSE: Duration = Duration::from_millis(2);
 const LONGEST_PAUSE: Duration = Duration::from_millis(64);
 
 impl Router {
-    /// Sends a command like [`send`](Self::send). If it has to be durable, also waits for replicas, and returns how many
-    /// have acknowledged it.
+    /// Sends a command like [`send`](Self::send). If it has to be durable, also waits for replicas, and returns how
+    /// many have acknowledged it.
     pub(crate) async fn route(
         &self,
         shard: &str,

@@ -105,8 +105,8 @@ impl fmt::Debug for Subject {
 
 /// The properties in which storages may differ.
 ///
-/// No flag turns a promise of the contract off, except where its method says so. A storage must refuse an operation that it does not support with
-/// [`Unsupported`](sessile_core::StorageErrorKind::Unsupported), and the kit checks that.
+/// No flag turns a promise of the contract off, except where its method says so. A storage must refuse an operation
+/// that it does not support with [`Unsupported`](sessile_core::StorageErrorKind::Unsupported), and the kit checks that.
 #[derive(Debug, Clone)]
 pub struct Profile {
     pub(crate) time: Time,

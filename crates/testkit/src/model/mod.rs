@@ -162,7 +162,8 @@ impl ModelStorage {
         }
     }
 
-    /// Runs one atomic step with the rules, on the state, at the current time. Waiters look at the state again after it.
+    /// Runs one atomic step with the rules, on the state, at the current time. Waiters look at the state again after
+    /// it.
     pub fn step<T>(&self, step: impl FnOnce(&dyn Rules, &mut ModelState, Timestamp) -> T) -> T {
         let Shared { rules, clock, .. } = &*self.shared;
         self.shared

@@ -116,8 +116,8 @@ macro_rules! __with_store_cases {
 /// returns a [`StoreSubject`](crate::StoreSubject): an empty store for one case.
 ///
 /// Only direct calls show what the operations do with stale or foreign versions, with keys that are taken or missing,
-/// and with concurrent callers. Behind [`LockedStore`](sessile_core::LockedStore) with working locks, these hardly occur. Run the
-/// [cases for storages](crate::storage_tests) on the pair as well.
+/// and with concurrent callers. Behind [`LockedStore`](sessile_core::LockedStore) with working locks, these hardly
+/// occur. Run the [cases for storages](crate::storage_tests) on the pair as well.
 ///
 /// ```
 /// mod store {

@@ -36,9 +36,9 @@ impl LocalLocksBuilder {
         }
     }
 
-    /// Sets the clock by which leases are judged, and with them the deadlines of a [`LockedStore`](crate::LockedStore) storage.
-    /// By default it is a [`SteadyClock`], started now, so that no lease or session ends because the clock of the
-    /// machine is set. If the store has a clock of its own, it is best to use that one.
+    /// Sets the clock by which leases are judged, and with them the deadlines of a [`LockedStore`](crate::LockedStore)
+    /// storage. By default it is a [`SteadyClock`], started now, so that no lease or session ends because the clock of
+    /// the machine is set. If the store has a clock of its own, it is best to use that one.
     ///
     /// It is read while a mutex of the locks is held, so it must be quick and must not use them.
     pub fn clock(mut self, clock: impl Clock) -> Self {

@@ -31,9 +31,9 @@ const PAUSES: (Duration, Duration) = (Duration::from_millis(1), Duration::from_m
 /// released immediately. When a lease is over, the lock passes to the first waiter. Keys without holder and waiters
 /// take no memory.
 ///
-/// Other processes know nothing of these locks. If several processes [combine](crate::LockedStore) them with a store that
-/// they share, each serialises its own visits, and if two processes write one session at the same time, one is refused
-/// with [`LockLost`](StorageErrorKind::LockLost): correct, but less convenient than waiting.
+/// Other processes know nothing of these locks. If several processes [combine](crate::LockedStore) them with a store
+/// that they share, each serialises its own visits, and if two processes write one session at the same time, one is
+/// refused with [`LockLost`](StorageErrorKind::LockLost): correct, but less convenient than waiting.
 ///
 /// ```
 /// use std::time::Duration;

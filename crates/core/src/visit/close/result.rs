@@ -155,7 +155,8 @@ impl Context {
         }
     }
 
-    /// Records a conflict. Only a call to `close` inside a transaction sees the error; the transaction itself tries again.
+    /// Records a conflict. Only a call to `close` inside a transaction sees the error; the transaction itself tries
+    /// again.
     pub(in crate::visit) fn record_conflict(&self) -> SessionError {
         self.state().conflicted = true;
         SessionError::LockLost

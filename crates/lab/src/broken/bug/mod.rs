@@ -15,8 +15,9 @@ macro_rules! bugs {
     (; $($(#[doc = $doc:literal])+ $bug:ident,)+) => {
         /// A bug of a [`Broken`](crate::Broken) storage.
         ///
-        /// Bugs in the effect of an operation on the data are [`Rules`](sessile_testkit::model::Rules) too, and work in a
-        /// [`ModelStorage`](sessile_testkit::ModelStorage). Bugs of time and waiting need a [`Broken`](crate::Broken).
+        /// Bugs in the effect of an operation on the data are [`Rules`](sessile_testkit::model::Rules) too, and work in
+        /// a [`ModelStorage`](sessile_testkit::ModelStorage). Bugs of time and waiting need a
+        /// [`Broken`](crate::Broken).
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
         #[non_exhaustive]
         pub enum Bug {
