@@ -26,7 +26,7 @@ pub enum AutoStart {
 
 /// Decides what happens to a record that cannot be decoded.
 ///
-/// Such a record is corrupt, or was written by a newer version of the application in a form this version does not know.
+/// Such a record is corrupt, or was written by a newer version of sessile in a format that this version does not know.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum UnreadablePolicy {
