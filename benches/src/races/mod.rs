@@ -79,7 +79,7 @@ async fn increments(app: &Rc<App>) -> Result<String, Failure> {
     while let Some(response) = requests.join_next().await {
         let status = response.map_err(|error| format!("{}: a request was not answered: {error}", app.name))?;
         if !status.is_success() {
-            return Err(format!("{}: an increment was answered with {status}", app.name));
+            return Err(format!("{}: an increment got the status {status}", app.name));
         }
     }
     Ok(app.send(RequestSpec::get("/number", &cookie)).await.text)
@@ -97,7 +97,7 @@ async fn logout(app: &Rc<App>, gate: &Gate) -> Result<&'static str, Failure> {
     gate.arrived().await;
     let logout = app.send(RequestSpec::post("/logout", Some(before.clone()))).await;
     if !logout.status.is_success() {
-        return Err(format!("{}: the logout was answered with {}", app.name, logout.status));
+        return Err(format!("{}: the logout got the status {}", app.name, logout.status));
     }
     jar.keep(&logout.headers);
     gate.open();
@@ -122,7 +122,7 @@ async fn fixation(app: &App) -> Result<&'static str, Failure> {
     let chosen = HeaderValue::from_static(app.chosen);
     let login = app.send(RequestSpec::post("/login", Some(chosen.clone()))).await;
     if !login.status.is_success() {
-        return Err(format!("{}: the login was answered with {}", app.name, login.status));
+        return Err(format!("{}: the login got the status {}", app.name, login.status));
     }
     match who(app, &chosen).await == USER {
         true => Ok("is taken over"),

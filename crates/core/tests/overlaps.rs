@@ -24,7 +24,7 @@ async fn ended<T>(task: JoinHandle<Result<T, SessionError>>) -> Result<T, Sessio
     task.await.expect("no task panics")
 }
 
-/// Starts an update that gives the session an id: its first, or a new one.
+/// Starts a transaction that gives the session an id: its first, or a new one.
 fn naming(fixture: &Fixture, visit: &ActiveVisit, rotate: bool) -> JoinHandle<Result<(), SessionError>> {
     let session = fixture.session.clone();
     let writer = fixture.session.clone();
@@ -51,8 +51,8 @@ async fn the_response_waits_for_an_update_that_gives_the_session_an_id() -> Resu
         fixture.session.start_readonly().in_session(visit.handle()).await?;
         fixture.delays.before(Operation::Create, secs(2));
         fixture.delays.before(Operation::Rotate, secs(2));
-        let update = naming(&fixture, &visit, rotate);
-        // The update has planned its write, and the storage call is pending.
+        let transaction = naming(&fixture, &visit, rotate);
+        // The transaction has planned its write, and the storage call is pending.
         pass(secs(1)).await;
         assert!(visit.end_immediately(commit).is_none(), "rotate: {rotate}");
         match commit {
@@ -60,7 +60,7 @@ async fn the_response_waits_for_an_update_that_gives_the_session_an_id() -> Resu
             false => visit.release().await?,
         }
         let outcome = visit.outcome();
-        ended(update).await?;
+        ended(transaction).await?;
         let IdChange::Set { id, .. } = outcome.id else {
             panic!("the client gets no id: rotate: {rotate}")
         };
@@ -84,8 +84,8 @@ async fn an_update_after_the_response_gives_no_id() -> Result<(), SessionError> 
             false => visit.close().await?,
         }
         let outcome = visit.outcome();
-        let update = naming(&fixture, &visit, rotate);
-        assert_fails!(ended(update).await, SessionError::Sealed);
+        let transaction = naming(&fixture, &visit, rotate);
+        assert_fails!(ended(transaction).await, SessionError::Sealed);
         assert_eq!(outcome.id, IdChange::Keep);
         assert_eq!(fixture.sessions().await, 1);
         assert_eq!(fixture.shown(&id).await, Some(values([("user", json!(7))])));
@@ -99,12 +99,12 @@ async fn a_session_created_too_late_for_the_response_is_not_kept() -> Result<(),
     let visit = fixture.session.open(Visit::new());
     fixture.session.start_readonly().in_session(visit.handle()).await?;
     fixture.delays.before(Operation::Create, secs(10));
-    let update = naming(&fixture, &visit, false);
+    let transaction = naming(&fixture, &visit, false);
     pass(ms(100)).await;
     // The storage takes longer than the wait limit.
     assert_fails!(visit.close().await, SessionError::LockTimeout);
     assert_eq!(visit.outcome().id, IdChange::Keep);
-    assert_fails!(ended(update).await, SessionError::Sealed);
+    assert_fails!(ended(transaction).await, SessionError::Sealed);
     assert_eq!(fixture.sessions().await, 0);
     Ok(())
 }
@@ -236,7 +236,7 @@ async fn an_update_whose_session_another_task_destroys_fails() -> Result<(), Ses
     let session = fixture.session.clone();
     let id = fixture.stored([("user", json!(7))]).await;
     let visit = fixture.session.open(id.clone().into());
-    let update = spawn(&visit, async move {
+    let transaction = spawn(&visit, async move {
         let write = async || {
             session.set("user", json!(8))?;
             pass(secs(2)).await;
@@ -246,7 +246,7 @@ async fn an_update_whose_session_another_task_destroys_fails() -> Result<(), Ses
     });
     pass(secs(1)).await;
     fixture.session.destroy().in_session(visit.handle()).await?;
-    assert_fails!(ended(update).await, SessionError::Gone);
+    assert_fails!(ended(transaction).await, SessionError::Gone);
     assert_eq!(fixture.record(&id).await, None);
     // The task that has destroyed it gets no error.
     visit.close().await?;
@@ -285,7 +285,7 @@ async fn changes_of_other_tasks_in_a_failed_update_are_reported_as_undone() -> R
         let session = fixture.session.clone();
         let id = fixture.stored([("user", json!(7))]).await;
         let visit = fixture.session.open(id.clone().into());
-        let update = spawn(&visit, async move {
+        let transaction = spawn(&visit, async move {
             let write = async || {
                 session.set("user", json!(8))?;
                 pass(secs(2)).await;
@@ -296,8 +296,8 @@ async fn changes_of_other_tasks_in_a_failed_update_are_reported_as_undone() -> R
         pass(secs(1)).await;
         visit.handle().enter(|| fixture.session.set("other", json!(9)))?;
         match dropped {
-            true => update.abort(),
-            false => assert_fails!(ended(update).await, SessionError::Unknown),
+            true => transaction.abort(),
+            false => assert_fails!(ended(transaction).await, SessionError::Unknown),
         }
         pass(ms(1)).await;
         let close = fixture.session.close().in_session(visit.handle());
@@ -313,11 +313,11 @@ async fn a_failed_update_does_not_affect_tasks_that_changed_nothing() -> Result<
     let session = &fixture.session;
     let id = fixture.stored([("user", json!(7))]).await;
     let visit = session.open(id.clone().into());
-    let update = session.transaction_exclusive(async || {
+    let transaction = session.transaction_exclusive(async || {
         session.set("user", json!(8))?;
         Err::<(), _>(SessionError::Unknown)
     });
-    assert_fails!(update.in_session(visit.handle()).await, SessionError::Unknown);
+    assert_fails!(transaction.in_session(visit.handle()).await, SessionError::Unknown);
     session.close().in_session(visit.handle()).await?;
     visit.close().await
 }
@@ -329,7 +329,7 @@ async fn the_response_waits_for_an_update_in_which_other_tasks_changed_something
         let session = fixture.session.clone();
         let id = fixture.stored([("user", json!(7))]).await;
         let visit = fixture.session.open(id.clone().into());
-        let update = spawn(&visit, async move {
+        let transaction = spawn(&visit, async move {
             let write = async || {
                 pass(secs(2)).await;
                 match fails {
@@ -352,7 +352,7 @@ async fn the_response_waits_for_an_update_in_which_other_tasks_changed_something
             true => assert_fails!(closed, SessionError::Undone),
             false => closed?,
         }
-        assert_eq!(ended(update).await.is_ok(), !fails);
+        assert_eq!(ended(transaction).await.is_ok(), !fails);
     }
     Ok(())
 }

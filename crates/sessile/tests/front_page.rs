@@ -12,8 +12,11 @@ use std::time::{Duration, Instant};
 
 const README: &str = include_str!("../../../README.md");
 
-/// The address in the program, in whose place the test puts a free one.
-const ADDRESS: &str = "127.0.0.1:3000";
+/// The address in the program, in whose place the test puts one that it chooses when the program starts.
+const ADDRESS: &str = "\"127.0.0.1:3000\"";
+
+/// The variable with that address.
+const VARIABLE: &str = "FRONT_PAGE_ADDRESS";
 
 /// The time that the program has to start.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -36,25 +39,43 @@ fn the_program_compiles_in_an_empty_crate_and_counts() {
     assert!(lines <= 25, "{lines} lines");
     assert!(!program.lines().any(|line| line.starts_with("# ")), "nothing is hidden");
 
-    let address = TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap()
-        .to_string();
-    let program = program.replace(ADDRESS, &address);
+    assert!(program.contains(ADDRESS), "the program listens on {ADDRESS}");
+    let program = program.replace(ADDRESS, &format!("std::env::var({VARIABLE:?}).unwrap()"));
     let folder = empty_crate(&program);
     let mut cargo = Command::new(env!("CARGO"));
     cargo.args(["build", "--quiet"]).current_dir(&folder);
     cargo.env("CARGO_TARGET_DIR", folder.join("target"));
     assert!(cargo.status().unwrap().success(), "it compiles");
-    let binary = folder.join("target/debug/front-page");
-    let _server = Server(Command::new(binary).spawn().unwrap());
+    let (_server, address) = start(&folder.join("target/debug/front-page"));
 
     let (cookie, first) = post(&address, None);
     assert_eq!(first, "1");
     let cookie = cookie.expect("a session has begun");
     assert_eq!(post(&address, Some(&cookie)), (None, "2".to_owned()));
     assert_eq!(post(&address, None).1, "1", "another client has a session of its own");
+}
+
+/// Starts the program on a free port. Another program can take the port before it listens; it then ends, and the next
+/// port is tried.
+fn start(binary: &Path) -> (Server, String) {
+    let began = Instant::now();
+    loop {
+        let free = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = free.local_addr().unwrap().to_string();
+        drop(free);
+        let mut server = Server(Command::new(binary).env(VARIABLE, &address).spawn().unwrap());
+        while server.0.try_wait().unwrap().is_none() {
+            if TcpStream::connect(&address).is_ok() {
+                // It has not ended although the port is taken, so it is the one that listens.
+                sleep(Duration::from_millis(50));
+                if server.0.try_wait().unwrap().is_none() {
+                    return (server, address);
+                }
+            }
+            assert!(began.elapsed() < PATIENCE, "nothing listens on {address}");
+            sleep(Duration::from_millis(20));
+        }
+    }
 }
 
 /// Makes a crate with the dependencies that the page names, and this program.
@@ -74,16 +95,9 @@ fn empty_crate(program: &str) -> PathBuf {
     folder
 }
 
-/// Sends `POST /`, as soon as the server listens. Returns the cookie that was set, if any, and the body.
+/// Sends `POST /`. Returns the cookie that was set, if any, and the body.
 fn post(address: &str, cookie: Option<&str>) -> (Option<String>, String) {
-    let began = Instant::now();
-    let mut stream = loop {
-        match TcpStream::connect(address) {
-            Ok(stream) => break stream,
-            Err(error) => assert!(began.elapsed() < PATIENCE, "nothing listens: {error}"),
-        }
-        sleep(Duration::from_millis(20));
-    };
+    let mut stream = TcpStream::connect(address).unwrap();
     let cookie = cookie.map(|cookie| format!("Cookie: {cookie}\r\n")).unwrap_or_default();
     let request =
         format!("POST / HTTP/1.1\r\nHost: {address}\r\n{cookie}Content-Length: 0\r\nConnection: close\r\n\r\n");

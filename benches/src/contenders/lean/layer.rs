@@ -105,7 +105,7 @@ fn end(visit: Visit, headers: &mut HeaderMap, entropy: &dyn Entropy) {
     };
     match key {
         Some(key) if is_changed => assert!(visit.store.commit(&key, &loaded), "the lock was held"),
-        Some(key) if is_writable => visit.store.release(&key, loaded.ticket),
+        Some(key) if is_writable => visit.store.release(&key, loaded.lock_id),
         None if is_changed => {
             let id = SessionId::generate(entropy);
             assert!(visit.store.create(&id.key(), loaded.payload), "ids are unique");

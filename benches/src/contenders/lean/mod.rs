@@ -6,7 +6,7 @@
 //! - it finds the cookie among the others, and identifies sessions by the SHA-256 of their ids;
 //! - it reads the exact clock while it holds the mutex of the table, and again when a value is read, so that expired
 //!   data is not visible;
-//! - it locks each writer out by a ticket and a lease, and checks ticket, lease and deadline when it commits;
+//! - it locks each writer out by a lock id and a lease, and checks lock id, lease and deadline when it commits;
 //! - it copies the record once on load and once on commit, with values in JSON;
 //! - it sends `Vary`, `Cache-Control: no-store` and `Set-Cookie`.
 //!

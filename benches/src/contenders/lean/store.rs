@@ -22,8 +22,8 @@ pub(super) struct Store {
 #[derive(Default)]
 struct Shard {
     records: HashMap<[u8; 32], Record, BuildHasherDefault<First>>,
-    /// The last ticket that was issued. There is no ticket 0.
-    tickets: u64,
+    /// The last lock id that was issued. There is no lock id 0.
+    last_lock_id: u64,
 }
 
 struct Record {
@@ -34,17 +34,17 @@ struct Record {
 }
 
 struct Lock {
-    ticket: u64,
+    lock_id: u64,
     lease: Timestamp,
 }
 
 /// The part of a record that a visit holds.
 pub(super) struct Loaded {
     pub(super) deadline: Timestamp,
-    /// The version that a commit must find. No other visit can change it while the ticket is valid.
+    /// The version that a commit must find. No other visit can change it while the lock id is valid.
     pub(super) version: u64,
-    /// The ticket of the lock; 0 for readers.
-    pub(super) ticket: u64,
+    /// The id of the lock; 0 for readers.
+    pub(super) lock_id: u64,
     pub(super) payload: Vec<u8>,
 }
 
@@ -80,19 +80,19 @@ impl Store {
     pub(super) fn lock(&self, key: &SessionKey) -> Locked {
         let mut shard = self.shard(key);
         let now = SystemClock.now();
-        let Shard { records, tickets } = &mut *shard;
+        let Shard { records, last_lock_id } = &mut *shard;
         let Some(record) = records.get_mut(key.digest()).filter(|record| now < record.deadline) else {
             return Locked::Missing;
         };
         if record.lock.as_ref().is_some_and(|lock| now < lock.lease) {
             return Locked::Taken;
         }
-        *tickets += 1;
+        *last_lock_id += 1;
         record.lock = Some(Lock {
-            ticket: *tickets,
+            lock_id: *last_lock_id,
             lease: now + LEASE,
         });
-        Locked::Loaded(record.load(*tickets, ROOM))
+        Locked::Loaded(record.load(*last_lock_id, ROOM))
     }
 
     /// Writes the payload and releases the lock. Returns whether it did: the lock, its lease and the session must still
@@ -103,7 +103,7 @@ impl Store {
         let Some(record) = shard.records.get_mut(key.digest()) else {
             return false;
         };
-        if now >= record.deadline || record.version != loaded.version || !record.is_held(loaded.ticket, now) {
+        if now >= record.deadline || record.version != loaded.version || !record.is_held(loaded.lock_id, now) {
             return false;
         }
         record.payload.clear();
@@ -114,10 +114,10 @@ impl Store {
     }
 
     /// Releases the lock without a change.
-    pub(super) fn release(&self, key: &SessionKey, ticket: u64) {
+    pub(super) fn release(&self, key: &SessionKey, lock_id: u64) {
         let mut shard = self.shard(key);
         let record = shard.records.get_mut(key.digest());
-        if let Some(record) = record.filter(|record| record.lock.as_ref().is_some_and(|lock| lock.ticket == ticket)) {
+        if let Some(record) = record.filter(|record| record.lock.as_ref().is_some_and(|lock| lock.lock_id == lock_id)) {
             record.lock = None;
         }
     }
@@ -148,20 +148,20 @@ impl Store {
 }
 
 impl Record {
-    fn load(&self, ticket: u64, room: usize) -> Loaded {
+    fn load(&self, lock_id: u64, room: usize) -> Loaded {
         let mut payload = Vec::with_capacity(self.payload.len() + room);
         payload.extend_from_slice(&self.payload);
         Loaded {
             deadline: self.deadline,
             version: self.version,
-            ticket,
+            lock_id,
             payload,
         }
     }
 
-    fn is_held(&self, ticket: u64, now: Timestamp) -> bool {
+    fn is_held(&self, lock_id: u64, now: Timestamp) -> bool {
         let lock = self.lock.as_ref();
-        lock.is_some_and(|lock| lock.ticket == ticket && now < lock.lease)
+        lock.is_some_and(|lock| lock.lock_id == lock_id && now < lock.lease)
     }
 }
 
@@ -211,7 +211,7 @@ mod tests {
         loaded.payload = b"new".to_vec();
         assert!(store.commit(&key, &loaded));
         assert_eq!(store.read(&key).expect("it is there").payload, b"new");
-        assert!(!store.commit(&key, &loaded), "a ticket is good for one commit");
+        assert!(!store.commit(&key, &loaded), "a lock id is good for one commit");
     }
 
     #[test]
@@ -226,7 +226,7 @@ mod tests {
     fn what_was_released_can_be_locked_and_not_committed() {
         let (store, key) = created(Duration::from_secs(60));
         let first = locked(&store, &key);
-        store.release(&key, first.ticket);
+        store.release(&key, first.lock_id);
         let second = locked(&store, &key);
         assert!(!store.commit(&key, &first));
         assert!(store.commit(&key, &second));

@@ -119,7 +119,7 @@ impl State {
             loaded: loaded.unwrap_or(Loaded {
                 deadline: Timestamp::MAX,
                 version: 0,
-                ticket: 0,
+                lock_id: 0,
                 payload: Vec::new(),
             }),
             is_writable,

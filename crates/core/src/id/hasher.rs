@@ -4,7 +4,8 @@ use std::hash::Hasher;
 
 /// Hashes a [`SessionKey`](crate::SessionKey) by the first bytes of its digest, which are evenly distributed already.
 ///
-/// It is faster than the default hasher of a map, and for these keys as safe: a digest cannot be chosen.
+/// It is faster than the default hasher of a map, and as safe for the keys of sessions that were created: their ids are
+/// random. It is not for keys of ids that clients merely show, as ids whose digests begin alike can be searched for.
 ///
 /// ```
 /// use std::collections::HashMap;

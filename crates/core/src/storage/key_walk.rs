@@ -91,16 +91,17 @@ impl KeyWalk {
     ///
     /// # Errors
     ///
-    /// [`Corrupt`](StorageErrorKind::Corrupt) if the moves lead back to an earlier key.
+    /// [`Corrupt`](StorageErrorKind::Corrupt) if [moves](Self::moves) lead back to an earlier key, after a few rounds at
+    /// most. Aliases in a circle end at the limit.
     pub fn follow(&mut self, to: SessionKey) -> Result<bool, StorageErrorKind> {
         if self.steps == self.limit {
             return Ok(false);
         }
-        self.key = to;
         // A walk with a limit ends without this, as superseded.
-        if self.limit == usize::MAX && self.key == self.passed {
+        if self.limit == usize::MAX && to == self.passed {
             return Err(StorageErrorKind::Corrupt);
         }
+        self.key = to;
         self.steps += 1;
         if self.steps.is_power_of_two() {
             self.passed = self.key;

@@ -3,6 +3,8 @@
 use std::fmt;
 
 /// An operation of a [`Storage`](crate::Storage).
+///
+/// A new operation is a new variant: a breaking change, as it is for the trait.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Operation {
     /// [`Storage::read`](crate::Storage::read)

@@ -23,7 +23,7 @@ impl Context {
         E: From<SessionError>,
         F: Future<Output = Result<T, E>>,
     {
-        let Some(guard) = self.begin_update().await? else {
+        let Some(guard) = self.begin_transaction().await? else {
             return closure().await;
         };
         // The guard is held across all attempts, so that no other transaction of this visit comes in between.
@@ -45,7 +45,7 @@ impl Context {
                 return result;
             }
         }
-        Box::pin(self.update_locked(guard, closure)).await
+        Box::pin(self.transaction_under_lock(guard, closure)).await
     }
 
     /// Runs a transaction under the lock. The closure runs once.
@@ -56,15 +56,15 @@ impl Context {
     where
         E: From<SessionError>,
     {
-        match self.begin_update().await? {
-            Some(guard) => self.update_locked(guard, || closure()).await,
+        match self.begin_transaction().await? {
+            Some(guard) => self.transaction_under_lock(guard, || closure()).await,
             None => closure().await,
         }
     }
 
     /// Returns the operation guard for a transaction. Returns `None` if the visit is writable already: its lock is then
     /// held for longer than this transaction, and the code that took it commits.
-    async fn begin_update(&self) -> Result<Option<OperationGuard<'_>>, SessionError> {
+    async fn begin_transaction(&self) -> Result<Option<OperationGuard<'_>>, SessionError> {
         if stack::is_in_transaction(self) {
             return Ok(None);
         }
@@ -73,7 +73,7 @@ impl Context {
         Ok((!is_writable).then_some(guard))
     }
 
-    async fn update_locked<T, E, F>(
+    async fn transaction_under_lock<T, E, F>(
         self: &Arc<Self>,
         guard: OperationGuard<'_>,
         closure: impl FnOnce() -> F,
@@ -150,7 +150,7 @@ impl<'a> Transaction<'a> {
                 }
             }
             Err(error) => {
-                let lock = self.0.state().abandon_update();
+                let lock = self.0.state().abandon_transaction();
                 if let Some(lock) = lock {
                     Box::pin(self.0.release_or_log(lock)).await;
                 }
@@ -189,7 +189,7 @@ impl Drop for Transaction<'_> {
         let lock = {
             let mut state = self.0.state();
             state.in_transaction = false;
-            state.abandon_update()
+            state.abandon_transaction()
         };
         drop(lock);
     }
@@ -203,7 +203,7 @@ impl State {
 
     /// Leaves a transaction without having written. Marks changes of other tasks under its lock as undone, so that
     /// their next close reports it.
-    fn abandon_update(&mut self) -> Option<Lock> {
+    fn abandon_transaction(&mut self) -> Option<Lock> {
         self.undone |= self.phase == Phase::Writable && self.changed_by_others;
         self.abandon()
     }

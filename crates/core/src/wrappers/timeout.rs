@@ -60,7 +60,7 @@ impl<S: Storage + ?Sized> Intercept for Timeout<S> {
         let (operation, limit) = (call.operation(), self.limit.saturating_add(call.wait()));
         tokio::time::timeout(limit, call.run()).await.unwrap_or_else(|_| {
             let error = StorageError::new(StorageErrorKind::Timeout, operation.name(), self.inner.name());
-            Err(error.with_source(format!("no answer within {limit:?}")))
+            Err(error.with_source(format!("no reply within {limit:?}")))
         })
     }
 

@@ -1,4 +1,4 @@
-//! The attempts of an update: without a conflict, with one, and under the lock.
+//! The attempts of a transaction: without a conflict, with one, and under the lock.
 
 use serde_json::json;
 use sessile_core::{IdChange, InSession, Lookup, SessionError, Storage};
@@ -19,13 +19,13 @@ async fn an_update_without_a_conflict_reads_and_replaces_and_takes_no_lock() -> 
                 session.start_readonly().await?;
                 fixture.calls.reset();
             }
-            let update = async || {
+            let transaction = async || {
                 runs.next();
                 assert!(session.is_writable());
                 assert!(fixture.is_free(&id).await);
                 add(session, "count")
             };
-            session.transaction(update).await?;
+            session.transaction(transaction).await?;
             assert_eq!(fixture.calls.take(), [(Operation::Read, 1), (Operation::Replace, 1)]);
             assert!(session.is_readable() && !session.is_writable());
             assert_eq!(session.get("count")?, Some(json!(2)));
@@ -57,13 +57,13 @@ async fn a_new_id_takes_the_lock_for_the_move_alone() -> Result<(), SessionError
     let id = fixture.stored([("count", json!(1))]).await;
     let runs = Runs::default();
     let work = async {
-        let update = async || {
+        let transaction = async || {
             runs.next();
             assert!(fixture.is_free(&id).await);
             session.regenerate_id()?;
             add(session, "count")
         };
-        session.transaction(update).await?;
+        session.transaction(transaction).await?;
         assert_eq!(
             fixture.calls.take(),
             [(Operation::Read, 1), (Operation::Lock, 1), (Operation::Rotate, 1)]
@@ -84,14 +84,14 @@ async fn a_new_id_loses_no_concurrent_write() -> Result<(), SessionError> {
     let id = fixture.stored([("count", json!(0))]).await;
     let runs = Runs::default();
     let work = async {
-        let update = async || {
+        let transaction = async || {
             if runs.next() == 1 {
                 add_in_another_visit(&fixture, &id, ms(0)).await?;
             }
             session.regenerate_id()?;
             add(session, "count")
         };
-        session.transaction(update).await?;
+        session.transaction(transaction).await?;
         session.id().ok_or(SessionError::Gone)
     };
     let new = fixture.visit(id.clone(), work).await?;
@@ -107,7 +107,7 @@ async fn an_update_that_conflicts_tries_once_more_and_then_locks() -> Result<(),
         let session = &fixture.session;
         let id = fixture.stored([("count", json!(0))]).await;
         let runs = Runs::default();
-        let update = async || {
+        let transaction = async || {
             let run = runs.next();
             add(session, "count")?;
             match run <= conflicts {
@@ -115,7 +115,7 @@ async fn an_update_that_conflicts_tries_once_more_and_then_locks() -> Result<(),
                 false => Ok(()),
             }
         };
-        fixture.visit(id.clone(), session.transaction(update)).await?;
+        fixture.visit(id.clone(), session.transaction(transaction)).await?;
         assert_eq!(runs.count(), conflicts + 1);
         let locks = u64::from(conflicts == 2);
         assert_eq!(fixture.calls.of(Operation::Read), 2);
@@ -135,7 +135,7 @@ async fn a_write_while_the_replace_is_on_its_way_is_not_lost() -> Result<(), Ses
     let id = fixture.stored([("count", json!(0))]).await;
     fixture.delays.before(Operation::Replace, secs(1));
     let runs = Runs::default();
-    let update = async || {
+    let transaction = async || {
         runs.next();
         add(session, "count")
     };
@@ -143,7 +143,7 @@ async fn a_write_while_the_replace_is_on_its_way_is_not_lost() -> Result<(), Ses
         pass(ms(500)).await;
         add_in_another_visit(&fixture, &id, ms(0)).await
     };
-    let (updated, written) = tokio::join!(fixture.visit(id.clone(), session.transaction(update)), beside);
+    let (updated, written) = tokio::join!(fixture.visit(id.clone(), session.transaction(transaction)), beside);
     updated.and(written)?;
     assert_eq!(runs.count(), 2);
     assert_eq!(fixture.shown(&id).await, counted(2));
@@ -156,17 +156,17 @@ async fn an_update_waits_for_a_held_lock() -> Result<(), SessionError> {
     let session = &fixture.session;
     let id = fixture.stored([("count", json!(0))]).await;
     let runs = Runs::default();
-    let update = async {
+    let transaction = async {
         pass(ms(100)).await;
-        let update = async || {
+        let transaction = async || {
             runs.next();
             add(session, "count")
         };
-        session.transaction(update).await
+        session.transaction(transaction).await
     };
     let (held, updated) = tokio::join!(
         add_in_another_visit(&fixture, &id, secs(2)),
-        fixture.visit(id.clone(), update)
+        fixture.visit(id.clone(), transaction)
     );
     held.and(updated)?;
     assert_eq!(runs.count(), 3);
@@ -182,8 +182,8 @@ async fn a_lock_that_is_not_free_in_time_is_a_timeout_and_nothing_is_written() -
     let session = &fixture.session;
     let id = fixture.stored([("count", json!(0))]).await;
     let work = async {
-        let update = fixture.while_locked(&id, session.transaction(async || add(session, "count")));
-        assert_fails!(update.await, SessionError::LockTimeout);
+        let transaction = fixture.while_locked(&id, session.transaction(async || add(session, "count")));
+        assert_fails!(transaction.await, SessionError::LockTimeout);
         assert!(session.is_readable() && !session.is_writable());
         assert_eq!(session.get("count")?, Some(json!(0)));
         session.close().await
@@ -202,7 +202,7 @@ async fn a_new_id_is_given_under_the_lock_and_only_one() -> Result<(), SessionEr
         let id = fixture.stored([("count", json!(0))]).await;
         let visit = session.open(id.clone().into());
         let runs = Runs::default();
-        let update = async || {
+        let transaction = async || {
             runs.next();
             match authenticates {
                 true => session.mark_authenticated()?,
@@ -210,7 +210,7 @@ async fn a_new_id_is_given_under_the_lock_and_only_one() -> Result<(), SessionEr
             }
             add(session, "count")
         };
-        session.transaction(update).in_session(visit.handle()).await?;
+        session.transaction(transaction).in_session(visit.handle()).await?;
         assert!(runs.count() <= 3);
         assert_eq!(fixture.calls.of(Operation::Lock), 1);
         assert_eq!(fixture.calls.of(Operation::Rotate), 1);

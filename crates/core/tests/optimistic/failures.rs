@@ -1,4 +1,4 @@
-//! Updates that fail or are dropped, and updates beside changes of other tasks.
+//! Transactions that fail or are dropped, and transactions beside changes of other tasks.
 
 use serde_json::json;
 use sessile_core::{InSession, SessionError, StorageErrorKind};
@@ -40,7 +40,7 @@ async fn an_interrupted_update_writes_all_or_nothing() -> Result<(), SessionErro
                     session.start_readonly().await?;
                 }
                 let inside = session.clone();
-                let update = async move {
+                let transaction = async move {
                     let closure = async || {
                         add(&inside, "count")?;
                         match end {
@@ -52,7 +52,7 @@ async fn an_interrupted_update_writes_all_or_nothing() -> Result<(), SessionErro
                     };
                     inside.transaction(closure).await
                 };
-                let task = tokio::spawn(update.in_session(&session.handle()?));
+                let task = tokio::spawn(transaction.in_session(&session.handle()?));
                 pass(secs(1)).await;
                 task.abort();
                 match (end, task.await) {
@@ -89,11 +89,11 @@ async fn a_replace_whose_reply_is_lost_is_an_error_and_is_not_repeated() -> Resu
             let runs = Runs::default();
             let work = async {
                 fixture.faults.fail_next(Operation::Replace, fault);
-                let update = async || {
+                let transaction = async || {
                     runs.next();
                     add(session, "count")
                 };
-                assert_fails!(session.transaction(update).await, SessionError::Storage(_));
+                assert_fails!(session.transaction(transaction).await, SessionError::Storage(_));
                 assert_eq!(runs.count(), 1);
                 assert_eq!(fixture.calls.take(), [(Operation::Read, 1), (Operation::Replace, 1)]);
                 assert_eq!(fixture.shown(&id).await, counted(stored));
@@ -117,7 +117,7 @@ async fn changes_of_another_task_are_stored_or_reported() -> Result<(), SessionE
         let id = fixture.stored([("count", json!(0))]).await;
         let visit = session.open(id.clone().into());
         let work = async {
-            let update = session.transaction(async || {
+            let transaction = session.transaction(async || {
                 add(session, "count")?;
                 pass(secs(1)).await;
                 match conflict {
@@ -129,7 +129,7 @@ async fn changes_of_another_task_are_stored_or_reported() -> Result<(), SessionE
                 pass(ms(500)).await;
                 session.set("beside", json!(1))
             };
-            let (updated, set) = tokio::join!(update, beside);
+            let (updated, set) = tokio::join!(transaction, beside);
             set?;
             match conflict {
                 true => assert_fails!(updated, SessionError::Undone),
@@ -158,7 +158,7 @@ async fn without_a_conflict_a_new_id_loses_no_change_of_another_task() -> Result
     let session = &fixture.session;
     let id = fixture.stored([("count", json!(0))]).await;
     let work = async {
-        let update = session.transaction(async || {
+        let transaction = session.transaction(async || {
             session.regenerate_id()?;
             pass(secs(1)).await;
             add(session, "count")
@@ -167,7 +167,7 @@ async fn without_a_conflict_a_new_id_loses_no_change_of_another_task() -> Result
             pass(ms(500)).await;
             session.set("beside", json!(1))
         };
-        let (updated, set) = tokio::join!(update, beside);
+        let (updated, set) = tokio::join!(transaction, beside);
         set.and(updated)?;
         session.id().ok_or(SessionError::Gone)
     };

@@ -1,4 +1,4 @@
-//! Updates without the lock: their cost, their conflicts with concurrent writers, and their results when they are
+//! Transactions without the lock: their cost, their conflicts with concurrent writers, and their results when they are
 //! interrupted.
 
 #[path = "../common/mod.rs"]

@@ -1,4 +1,4 @@
-//! Many concurrent updates of one session on many threads: none is lost.
+//! Many concurrent transactions of one session on many threads: none is lost.
 
 use serde_json::json;
 use sessile_core::{InSession, Session, SessionError, SessionId, Visit};
@@ -33,14 +33,14 @@ async fn count(session: &Session, id: SessionId) -> Result<Option<serde_json::Va
 
 /// Increments the count by one of several calls, selected by `way`.
 async fn write(session: &Session, way: u64) -> Result<(), SessionError> {
-    let update = async || {
+    let transaction = async || {
         add(session, "before")?;
         tokio::task::yield_now().await;
         add(session, "count")
     };
     match way {
-        0 => session.transaction(update).await,
-        1 => session.transaction_exclusive(update).await,
+        0 => session.transaction(transaction).await,
+        1 => session.transaction_exclusive(transaction).await,
         _ => {
             session.start().await?;
             add(session, "count")?;

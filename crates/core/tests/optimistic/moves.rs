@@ -1,4 +1,4 @@
-//! Updates of a session that is destroyed or moved meanwhile.
+//! Transactions of a session that is destroyed or moved meanwhile.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,13 +21,13 @@ async fn a_session_that_another_visit_destroyed_stays_gone() -> Result<(), Sessi
             if started {
                 session.start_readonly().await?;
             }
-            let update = session.transaction(async || {
+            let transaction = session.transaction(async || {
                 runs.next();
                 let other = fixture.other_session();
                 other.init(id.clone().into(), other.destroy()).await??;
                 add(session, "count")
             });
-            assert_fails!(update.await, SessionError::Gone);
+            assert_fails!(transaction.await, SessionError::Gone);
             session.close().await
         };
         fixture.visit(id.clone(), work).await?;
@@ -59,7 +59,7 @@ async fn a_session_that_another_task_of_the_visit_destroyed_stays_gone() -> Resu
             Running => {}
         }
         let work = async {
-            let update = session.transaction(async || {
+            let transaction = session.transaction(async || {
                 add(session, "count")?;
                 if matches!(when, Running) {
                     pass(secs(1)).await;
@@ -70,7 +70,7 @@ async fn a_session_that_another_task_of_the_visit_destroyed_stays_gone() -> Resu
                 pass(ms(500)).await;
                 session.destroy().await
             };
-            let (updated, destroyed) = tokio::join!(update, destroy);
+            let (updated, destroyed) = tokio::join!(transaction, destroy);
             destroyed?;
             match updated {
                 Err(SessionError::Gone) => {}
@@ -108,14 +108,14 @@ async fn a_session_that_moves_is_followed_during_its_grace() -> Result<(), Sessi
         let runs = Runs::default();
         let moved = std::cell::RefCell::new(None);
         let work = async {
-            let update = session.transaction(async || {
+            let transaction = session.transaction(async || {
                 if runs.next() == 1 {
                     let new = rotate(&fixture, &id, grace).await?;
                     moved.replace(Some(new));
                 }
                 add(session, "count")
             });
-            update.await
+            transaction.await
         };
         let updated = fixture.visit(id.clone(), work).await;
         let new = moved.take().expect("it has moved");

@@ -56,14 +56,14 @@ async fn a_closure_whose_own_close_conflicts_runs_again() -> Result<(), SessionE
     let session = &fixture.session;
     let id = fixture.stored([("count", json!(0))]).await;
     let runs = Runs::default();
-    let update = async || {
+    let transaction = async || {
         if runs.next() == 1 {
             add_in_another_visit(&fixture, &id, ms(0)).await?;
         }
         add(session, "count")?;
         session.close().await
     };
-    fixture.visit(id.clone(), session.transaction(update)).await?;
+    fixture.visit(id.clone(), session.transaction(transaction)).await?;
     assert_eq!(runs.count(), 2);
     assert_eq!(fixture.shown(&id).await, counted(2));
     Ok(())
@@ -75,7 +75,7 @@ async fn changes_stored_under_a_lock_taken_by_the_closure_are_not_stored_twice()
     let session = &fixture.session;
     let id = fixture.stored([("count", json!(0))]).await;
     let runs = Runs::default();
-    let update = async || {
+    let transaction = async || {
         if runs.next() == 1 {
             add_in_another_visit(&fixture, &id, ms(0)).await?;
         }
@@ -87,7 +87,7 @@ async fn changes_stored_under_a_lock_taken_by_the_closure_are_not_stored_twice()
         }
         Ok(())
     };
-    fixture.visit(id.clone(), session.transaction(update)).await?;
+    fixture.visit(id.clone(), session.transaction(transaction)).await?;
     assert_eq!(fixture.shown(&id).await, counted(2));
     Ok(())
 }
@@ -133,11 +133,11 @@ async fn a_session_that_is_not_stored_is_created_and_the_client_gets_its_id() ->
     let session = &fixture.session;
     let visit = session.open(Visit::new());
     let runs = Runs::default();
-    let update = async || {
+    let transaction = async || {
         runs.next();
         add(session, "count")
     };
-    session.transaction(update).in_session(visit.handle()).await?;
+    session.transaction(transaction).in_session(visit.handle()).await?;
     assert_eq!(runs.count(), 1);
     assert_eq!(fixture.calls.take(), [(Operation::Create, 1)]);
     let IdChange::Set { id, .. } = visit.end(true).await.outcome.id else {
@@ -164,8 +164,8 @@ async fn a_task_that_outlives_the_visit_updates_the_id_that_is_known_and_makes_n
                 drop(visit);
             }
             let inside = session.clone();
-            let update = async move { inside.transaction(async || add(&inside, "count")).await };
-            let updated = tokio::spawn(update.in_session(&handle)).await.expect("it ends");
+            let transaction = async move { inside.transaction(async || add(&inside, "count")).await };
+            let updated = tokio::spawn(transaction.in_session(&handle)).await.expect("it ends");
             match known {
                 true => updated?,
                 false => assert_fails!(updated, SessionError::Sealed),

@@ -1,4 +1,4 @@
-//! Updates move sliding expirations and remove expired values.
+//! Transactions move sliding expirations and remove expired values.
 
 use serde_json::json;
 use sessile_core::{Expiration, MINUTE, SessionError, SessionId};
@@ -23,11 +23,11 @@ async fn sliding_expirations_move_with_and_without_a_change() -> Result<(), Sess
         pass(secs(30)).await;
         let now = fixture.now();
         fixture.calls.reset();
-        let update = session.transaction(async || match changes {
+        let transaction = session.transaction(async || match changes {
             true => add(session, "count"),
             false => Ok(()),
         });
-        fixture.visit(id.clone(), update).await?;
+        fixture.visit(id.clone(), transaction).await?;
         let second = if changes { Operation::Replace } else { Operation::Touch };
         assert_eq!(fixture.calls.take(), [(Operation::Read, 1), (second, 1)]);
         assert_eq!(deadline(&fixture, &id).await, now + MINUTE);
@@ -47,7 +47,7 @@ async fn a_deadline_that_another_visit_moved_is_never_moved_back() -> Result<(),
         // The write is planned, and another visit uses the session before it happens.
         fixture.delays.before(Operation::Replace, secs(20));
         fixture.delays.before(Operation::Touch, secs(20));
-        let update = session.transaction(async || match changes {
+        let transaction = session.transaction(async || match changes {
             true => add(session, "count"),
             false => Ok(()),
         });
@@ -57,7 +57,7 @@ async fn a_deadline_that_another_visit_moved_is_never_moved_back() -> Result<(),
             other.init(id.clone().into(), other.start_readonly()).await??;
             Ok::<_, SessionError>(deadline(&fixture, &id).await)
         };
-        let (updated, moved) = tokio::join!(fixture.visit(id.clone(), update), beside);
+        let (updated, moved) = tokio::join!(fixture.visit(id.clone(), transaction), beside);
         updated?;
         assert!(deadline(&fixture, &id).await >= moved?);
         let count = values([("count", json!(u64::from(changes)))]);
@@ -78,12 +78,12 @@ async fn an_expired_value_is_removed_under_the_lock() -> Result<(), SessionError
     pass(secs(30)).await;
     fixture.calls.reset();
     let runs = Runs::default();
-    let update = async || {
+    let transaction = async || {
         runs.next();
         assert_eq!(session.get("dead")?, None);
         add(session, "count")
     };
-    fixture.visit(id.clone(), session.transaction(update)).await?;
+    fixture.visit(id.clone(), session.transaction(transaction)).await?;
     assert_eq!(runs.count(), 1);
     assert_eq!(fixture.calls.of(Operation::Lock), 1);
     assert_eq!(fixture.calls.of(Operation::Replace), 0);

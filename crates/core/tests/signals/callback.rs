@@ -46,7 +46,7 @@ pub(crate) enum Source {
     ValueDropped,
     /// The closure of a call that changes or creates a value.
     Closure,
-    /// The drop of the future of an update, or of the work of a visit.
+    /// The drop of the future of a transaction, or of the work of a visit.
     WorkDropped,
     /// The target of a `Debug` implementation.
     Writer,

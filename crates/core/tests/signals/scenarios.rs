@@ -42,8 +42,8 @@ pub(crate) const SCENARIOS: &[(&str, Setup, Scenario)] = &[
     ("a commit is refused", unchanged, refused),
     ("a lock cannot be released", unchanged, release_failed),
     ("a sliding expiration cannot be moved", unchanged, slide_failed),
-    ("an update", unchanged, update),
-    ("an update that is dropped", unchanged, update_dropped),
+    ("a transaction", unchanged, transaction),
+    ("a transaction that is dropped", unchanged, transaction_dropped),
     ("a release", unchanged, released),
     ("a visit that is left open", unchanged, left_open),
     ("a start that is dropped", unchanged, start_dropped),
@@ -271,7 +271,7 @@ fn slide_failed(fixture: &Fixture) -> RunFuture<'_> {
     })
 }
 
-fn update(fixture: &Fixture) -> RunFuture<'_> {
+fn transaction(fixture: &Fixture) -> RunFuture<'_> {
     Box::pin(async {
         let session = &fixture.session;
         let id = fixture.stored(Expiration::Never).await;
@@ -296,7 +296,7 @@ fn update(fixture: &Fixture) -> RunFuture<'_> {
     })
 }
 
-fn update_dropped(fixture: &Fixture) -> RunFuture<'_> {
+fn transaction_dropped(fixture: &Fixture) -> RunFuture<'_> {
     Box::pin(async {
         let session = &fixture.session;
         let id = fixture.stored(Expiration::Never).await;

@@ -13,7 +13,7 @@ pub(crate) fn acknowledged(inner: &Inner) -> Vec<(&Set, u32)> {
         for set in inner.sets.iter().filter(|set| set.visit == call.visit) {
             let said = match call.op {
                 Op::Close => set.at < call.begun && closes(inner, call, *end, set),
-                Op::Update { .. } => set.update == Some(call.number) && commits(inner, call),
+                Op::Transaction { .. } => set.transaction == Some(call.number) && commits(inner, call),
                 _ => false,
             };
             if said {
@@ -26,21 +26,21 @@ pub(crate) fn acknowledged(inner: &Inner) -> Vec<(&Set, u32)> {
 
 /// Returns whether a successful close reports that this value is stored.
 fn closes(inner: &Inner, call: &Call, end: Moment, set: &Set) -> bool {
-    // The end of a visit does not wait for concurrent updates.
+    // The end of a visit does not wait for concurrent transactions.
     if call.is_end && set.during_update {
         return false;
     }
-    // A failed update has reported its failure to its caller.
-    let update = set
-        .update
+    // A failed transaction has reported its failure to its caller.
+    let transaction = set
+        .transaction
         .and_then(|number| inner.calls.iter().find(|call| call.number == number));
-    if update.is_some_and(|update| !matches!(update.end, Some((_, _, CallResult::Succeeded)))) {
+    if transaction.is_some_and(|transaction| !matches!(transaction.end, Some((_, _, CallResult::Succeeded)))) {
         return false;
     }
     !was_released_or_lost(inner, call, end, set)
 }
 
-/// Returns whether an update has taken the lock itself, and so commits itself.
+/// Returns whether a transaction has taken the lock itself, and so commits itself.
 fn commits(inner: &Inner, call: &Call) -> bool {
     call.found.is_some() || inner.writes.iter().any(|written| written.call == Some(call.number))
 }
@@ -66,10 +66,11 @@ fn was_released_or_lost(inner: &Inner, close: &Call, end: Moment, set: &Set) -> 
     }
     let failures = others().filter(|call| {
         let is_failed = !matches!(call.end, Some((_, _, CallResult::Succeeded)));
-        is_failed && matches!(call.op, Op::Close | Op::Update { .. }) && ends_after(call, set.at)
+        is_failed && matches!(call.op, Op::Close | Op::Transaction { .. }) && ends_after(call, set.at)
     });
     failures.into_iter().any(|failure| {
-        let goes_on = |call: &Call| matches!(call.op, Op::Start | Op::Update { .. }) && call.number != failure.number;
+        let goes_on =
+            |call: &Call| matches!(call.op, Op::Start | Op::Transaction { .. }) && call.number != failure.number;
         others().any(|call| goes_on(call) && ends_after(call, failure.begun))
     })
 }

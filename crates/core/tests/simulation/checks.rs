@@ -214,7 +214,7 @@ fn max_wait(call: &Call) -> Duration {
         Op::Close | Op::Release if call.must_not_wait => Duration::ZERO,
         // It may wait for its operation guard, and then for a pending id.
         Op::Close | Op::Release if call.is_end => LOCK_WAIT * 2,
-        Op::Start | Op::Update { .. } | Op::Close | Op::Release => LOCK_WAIT,
+        Op::Start | Op::Transaction { .. } | Op::Close | Op::Release => LOCK_WAIT,
         Op::Sleep(time) => time,
         Op::Set | Op::Get | Op::RegenerateId | Op::Tighten => Duration::ZERO,
     }

@@ -19,11 +19,11 @@ mod scheduler;
 mod shrink;
 mod storage;
 
-use self::plan::{Kind, Plan, Updates};
+use self::plan::{Kind, Plan, Transactions};
 use self::run::run;
 
 /// Seeds that have found a bug, with a description of it. They stay meaningful as long as plans are derived from seeds
-/// as they are now. Some date from the time when all updates took the lock: they run with all kinds of updates.
+/// as they are now. Some date from the time when all transactions took the lock: they run with all kinds of transactions.
 const REGRESSIONS: &[(Kind, u64)] = &[
     // A close after a failed close reported that all values were stored.
     (Kind::OneVisit, 148),
@@ -33,11 +33,11 @@ const REGRESSIONS: &[(Kind, u64)] = &[
     (Kind::OneVisit, 120),
     // The end of a visit reported it.
     (Kind::TwoVisits, 1979),
-    // A close reported it of a value that another task had set under the lock of an update, which failed.
+    // A close reported it of a value that another task had set under the lock of a transaction, which failed.
     (Kind::TwoVisits, 15_328),
-    // An update reported it although another task had destroyed the session.
+    // A transaction reported it although another task had destroyed the session.
     (Kind::OneVisit, 504),
-    // An update created a session while the response was sent, so that no client received its id.
+    // A transaction created a session while the response was sent, so that no client received its id.
     (Kind::OneVisit, 52),
     // A close was dropped after it had created a session; another one, whose session was destroyed meanwhile.
     (Kind::OneVisit, 3),
@@ -73,7 +73,8 @@ fn try_seeds(kind: Kind) {
     let seeds = number("SESSILE_SIMULATION_SEEDS").unwrap_or(SEEDS);
     let from = number("SESSILE_SIMULATION_FROM").unwrap_or(0);
     let kept = REGRESSIONS.iter().filter(|(of, _)| *of == kind).map(|(_, seed)| *seed);
-    let kept = kept.flat_map(|seed| Updates::ALL.map(|updates| Plan::new(kind, seed).with_updates(updates)));
+    let kept = kept
+        .flat_map(|seed| Transactions::ALL.map(|transactions| Plan::new(kind, seed).with_transactions(transactions)));
     for plan in kept.chain((from..from + seeds).map(|seed| Plan::new(kind, seed))) {
         let seed = plan.seed;
         if let Err((check, what)) = run(&plan, false).verdict {

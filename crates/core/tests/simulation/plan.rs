@@ -15,7 +15,7 @@ pub(crate) enum Op {
     StartPassive,
     Refresh,
     /// Sets a value of its own, optionally gives the session a new id, waits, and then succeeds or fails.
-    Update {
+    Transaction {
         /// Takes the lock immediately. Otherwise the first attempts run without the lock, and the closure may run more
         /// than once.
         exclusive: bool,
@@ -83,23 +83,23 @@ pub(crate) struct Plan {
     pub(crate) failures: u64,
     /// The percentage of calls to the storage that take long.
     pub(crate) delays: u64,
-    /// The kind of its updates, as it was drawn. Each update contains the value that applies.
-    pub(crate) updates: Updates,
+    /// The kind of its transactions, as it was drawn. Each transaction contains the value that applies.
+    pub(crate) transactions: Transactions,
     pub(crate) visits: Vec<VisitPlan>,
 }
 
-/// The way in which the updates of a plan run.
+/// The way in which the transactions of a plan run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Updates {
+pub(crate) enum Transactions {
     /// All first run without the lock.
     Optimistic,
     /// All take the lock.
     Exclusive,
-    /// The number of each update decides.
+    /// The number of each transaction decides.
     Mixed,
 }
 
-impl Updates {
+impl Transactions {
     pub(crate) const ALL: [Self; 3] = [Self::Optimistic, Self::Exclusive, Self::Mixed];
 
     fn is_exclusive(self, seed: u64, number: u32) -> bool {
@@ -140,29 +140,29 @@ impl Plan {
             grace: if rng.percent(20) { secs(30) } else { ms(0) },
             failures: if kind == Kind::Sliding { failures / 4 } else { failures },
             delays: *rng.pick(&[5, 20, 40]),
-            updates: Updates::Mixed,
+            transactions: Transactions::Mixed,
             visits: (0..visits).map(|_| visit(&mut rng, kind, &mut number)).collect(),
         };
         // It is drawn from another generator, so that the seeds in `REGRESSIONS` yield the same plans as before.
-        let updates = *Rng::derived(seed, 1 << 42).pick(&[
-            Updates::Optimistic,
-            Updates::Exclusive,
-            Updates::Mixed,
-            Updates::Mixed,
+        let transactions = *Rng::derived(seed, 1 << 42).pick(&[
+            Transactions::Optimistic,
+            Transactions::Exclusive,
+            Transactions::Mixed,
+            Transactions::Mixed,
         ]);
-        plan.with_updates(updates)
+        plan.with_transactions(transactions)
     }
 
-    /// Returns the same plan with this kind of updates.
-    pub(crate) fn with_updates(mut self, updates: Updates) -> Self {
-        self.updates = updates;
+    /// Returns the same plan with this kind of transactions.
+    pub(crate) fn with_transactions(mut self, transactions: Transactions) -> Self {
+        self.transactions = transactions;
         for step in self
             .visits
             .iter_mut()
             .flat_map(|visit| visit.tasks.iter_mut().flatten())
         {
-            if let Op::Update { exclusive, .. } = &mut step.op {
-                *exclusive = updates.is_exclusive(self.seed, step.number);
+            if let Op::Transaction { exclusive, .. } = &mut step.op {
+                *exclusive = transactions.is_exclusive(self.seed, step.number);
             }
         }
         self
@@ -195,9 +195,9 @@ impl Plan {
                         ..
                     } = self.visits[visit].tasks[task][step];
                     // Under the lock the closure runs once, so less happens.
-                    if matches!(op, Op::Update { exclusive: false, .. }) {
+                    if matches!(op, Op::Transaction { exclusive: false, .. }) {
                         with(&mut |plan| {
-                            if let Op::Update { exclusive, .. } = &mut plan.visits[visit].tasks[task][step].op {
+                            if let Op::Transaction { exclusive, .. } = &mut plan.visits[visit].tasks[task][step].op {
                                 *exclusive = true;
                             }
                         });
@@ -251,8 +251,8 @@ fn task(rng: &mut Rng, kind: Kind, number: &mut u32) -> Vec<Step> {
     use Op::{
         Close, Destroy, Get, Refresh, RegenerateId, Release, Set, Sleep, Start, StartPassive, StartReadonly, Tighten,
     };
-    let update = Op::Update {
-        // Set for each update when the plan is built.
+    let transaction = Op::Transaction {
+        // Set for each transaction when the plan is built.
         exclusive: false,
         rotates: rng.percent(15),
         pause: *rng.pick(&[ms(0), ms(0), ms(5), secs(3)]),
@@ -263,8 +263,8 @@ fn task(rng: &mut Rng, kind: Kind, number: &mut u32) -> Vec<Step> {
     let mut ops = match (rng.below(12), kind) {
         (0 | 1, _) => vec![Start, Set, Close],
         (2, _) => vec![Start, Set, Close, Close],
-        (3, _) => vec![update],
-        (4, _) => vec![StartReadonly, update],
+        (3, _) => vec![transaction],
+        (4, _) => vec![StartReadonly, transaction],
         (5, Kind::Sliding) => vec![long, StartReadonly],
         (6, Kind::Sliding) => vec![long, Start, Tighten, Close],
         (5, _) => vec![Destroy],
@@ -278,8 +278,8 @@ fn task(rng: &mut Rng, kind: Kind, number: &mut u32) -> Vec<Step> {
         Start,
         Start,
         StartReadonly,
-        update,
-        update,
+        transaction,
+        transaction,
         Set,
         Set,
         Set,
@@ -295,7 +295,7 @@ fn task(rng: &mut Rng, kind: Kind, number: &mut u32) -> Vec<Step> {
         Start,
         Start,
         StartReadonly,
-        update,
+        transaction,
         Set,
         Get,
         Get,
@@ -312,7 +312,7 @@ fn task(rng: &mut Rng, kind: Kind, number: &mut u32) -> Vec<Step> {
         Start,
         StartReadonly,
         StartPassive,
-        update,
+        transaction,
         Set,
         Get,
         Get,
@@ -371,13 +371,13 @@ impl fmt::Display for Plan {
             grace,
             failures,
             delays,
-            updates,
+            transactions,
             visits,
         } = self;
         writeln!(
             f,
             "seed {seed}, order {order}, returning: {returning}, window: {window:?}, grace: {grace:?}, {failures} % fail, \
-             {delays} % take long, updates: {updates:?}"
+             {delays} % take long, transactions: {transactions:?}"
         )?;
         for (index, visit) in visits.iter().enumerate() {
             writeln!(f, "  visit {index}, which ends with {:?}: {}", visit.ending, visit.end)?;

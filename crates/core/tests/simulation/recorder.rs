@@ -102,9 +102,9 @@ pub(crate) struct Set {
     pub(crate) token: String,
     pub(crate) visit: usize,
     pub(crate) at: Moment,
-    /// The update that has set it.
-    pub(crate) update: Option<u32>,
-    /// An update of the visit was in progress.
+    /// The transaction that has set it.
+    pub(crate) transaction: Option<u32>,
+    /// A transaction of the visit was in progress.
     pub(crate) during_update: bool,
 }
 
@@ -233,7 +233,7 @@ impl Recorder {
         let visit = inner.visit_of(Some(number));
         let is_writing = |call: &Call| {
             let under_way = Some(call.visit) == visit && call.number != number && call.end.is_none();
-            under_way && matches!(call.op, Op::Update { .. } | Op::Close | Op::Release | Op::Destroy)
+            under_way && matches!(call.op, Op::Transaction { .. } | Op::Close | Op::Release | Op::Destroy)
         };
         let must_not_wait = only_reads && !inner.calls.iter().any(is_writing);
         let call = inner.call(number).expect("it has begun");
@@ -259,18 +259,18 @@ impl Recorder {
         }
     }
 
-    pub(crate) fn set(&self, token: String, visit: usize, update: Option<u32>) {
+    pub(crate) fn set(&self, token: String, visit: usize, transaction: Option<u32>) {
         self.trace(|| format!("has set {token}"));
         let mut inner = self.inner();
         let at = inner.next();
         let is_under_way =
-            |call: &Call| call.visit == visit && call.end.is_none() && matches!(call.op, Op::Update { .. });
+            |call: &Call| call.visit == visit && call.end.is_none() && matches!(call.op, Op::Transaction { .. });
         let during_update = inner.calls.iter().any(is_under_way);
         inner.sets.push(Set {
             token,
             visit,
             at,
-            update,
+            transaction,
             during_update,
         });
     }

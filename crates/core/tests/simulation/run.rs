@@ -244,7 +244,7 @@ impl Fixture {
             Op::StartReadonly => session.start_readonly().await?,
             Op::StartPassive => session.start_passive().await?,
             Op::Refresh => session.refresh().await?,
-            Op::Update {
+            Op::Transaction {
                 exclusive,
                 rotates,
                 pause,
@@ -283,10 +283,10 @@ impl Fixture {
         Ok(())
     }
 
-    fn set(&self, visit: usize, step: &Step, update: Option<u32>) -> Result<(), SessionError> {
+    fn set(&self, visit: usize, step: &Step, transaction: Option<u32>) -> Result<(), SessionError> {
         let token = format!("by #{}", step.number);
         self.session.set(token.as_str(), json!(true))?;
-        self.recorder.set(token, visit, update);
+        self.recorder.set(token, visit, transaction);
         Ok(())
     }
 }

@@ -50,7 +50,7 @@ async fn every_operation_ends_in_time_and_is_named() {
         assert_eq!((error.operation(), error.storage()), (operation, "model"));
         assert!(error.is_retryable());
         let cause = std::error::Error::source(&error).unwrap().to_string();
-        assert_eq!(cause, "no answer within 5s");
+        assert_eq!(cause, "no reply within 5s");
     }
 }
 

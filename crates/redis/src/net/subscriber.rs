@@ -81,7 +81,9 @@ impl Subscriber {
     /// Discards the connection of this generation if a message has not arrived although everything has that the server
     /// sent before this call. A message and a reply on another connection arrive in any order.
     pub(crate) async fn verify(&self, generation: u64, channel: &[u8], arrived: impl Fn() -> bool) {
-        let Some(live) = self.connection.current().filter(|_| !arrived()) else {
+        // By now the shard may belong to another node, whose connections are counted on their own.
+        let live = self.connection.current();
+        let Some(live) = live.filter(|live| live.generation == generation && !arrived()) else {
             return;
         };
         // Subscribing again changes nothing, and the reply comes after all earlier messages.

@@ -127,10 +127,25 @@ pub(crate) async fn replaces_undo_no_touch(ctx: Context) {
         });
     }
     finish(set).await;
+    let record = ctx.found(&key).await;
     assert_eq!(
-        count(&ctx.found(&key).await.payload),
+        count(&record.payload),
         tasks * ROUNDS,
         "updates were lost, or made twice"
+    );
+
+    // A replace that begins after a touch keeps it, whether it is one step or two.
+    let later = born + Duration::from_secs(14_400);
+    let touched = ctx.storage().touch(&key, record.meta.version, Some(later), later).await;
+    assert!(
+        touched.expect("touch of a live session"),
+        "the version is the present one"
+    );
+    while !replace_by_one(ctx.storage(), &key).await {}
+    assert_eq!(
+        ctx.found(&key).await.meta.last_active,
+        later,
+        "a replace has undone a touch"
     );
 }
 

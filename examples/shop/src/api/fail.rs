@@ -14,7 +14,7 @@ pub(super) struct Wanted {
 #[derive(Deserialize)]
 enum How {
     #[serde(rename = "500")]
-    Answer,
+    Error,
     #[serde(rename = "panic")]
     Panic,
 }
@@ -22,7 +22,7 @@ enum How {
 pub(super) async fn fail(session: ShopSession, Query(wanted): Query<Wanted>) -> Result<(), Failure> {
     counter::add(&session, 1_000).await?;
     match wanted.how {
-        How::Answer => Err(Failure::internal("failed, as requested")),
+        How::Error => Err(Failure::internal("failed, as requested")),
         How::Panic => panic!("failed, as requested"),
     }
 }

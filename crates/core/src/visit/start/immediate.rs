@@ -31,7 +31,8 @@ impl<'a> StartProgress<'a> {
 }
 
 impl Context {
-    /// Starts for writing like [`start`](Context::start). Returns `None`, having done nothing, if it has to wait.
+    /// Starts for writing like [`start`](Context::start). Returns `None` if it has to wait; the session then merely
+    /// counts as read.
     #[inline]
     pub(in crate::visit) fn start_immediate(self: &Arc<Self>) -> Option<StartProgress<'_>> {
         let storage = self.settings.storage.immediate()?;
@@ -61,8 +62,8 @@ impl Context {
         })
     }
 
-    /// Starts for reading like [`start_readonly`](Context::start_readonly). Returns `None`, having done nothing, if it
-    /// has to wait.
+    /// Starts for reading like [`start_readonly`](Context::start_readonly). Returns `None` if it has to wait; the session
+    /// then merely counts as read.
     #[inline]
     pub(in crate::visit) fn start_readonly_immediate(self: &Arc<Self>) -> Option<StartProgress<'_>> {
         let storage = self.settings.storage.immediate()?;

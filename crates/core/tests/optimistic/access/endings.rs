@@ -12,7 +12,7 @@ use super::Case;
 use crate::common::*;
 use crate::{Runs, add};
 
-/// An error or a panic in any run ends the update: nothing of it is stored, and no lock remains.
+/// An error or a panic in any run ends the transaction: nothing of it is stored, and no lock remains.
 #[tokio::test(start_paused = true)]
 async fn an_error_or_a_panic_in_any_run_writes_nothing() -> Result<(), SessionError> {
     for panics in [false, true] {
@@ -22,7 +22,7 @@ async fn an_error_or_a_panic_in_any_run_writes_nothing() -> Result<(), SessionEr
                 let runs = Runs::default();
                 let work = async {
                     let session = &case.session;
-                    let update = session.transaction(async || {
+                    let transaction = session.transaction(async || {
                         let run = runs.next();
                         add(session, "mine")?;
                         if run == last {
@@ -32,8 +32,8 @@ async fn an_error_or_a_panic_in_any_run_writes_nothing() -> Result<(), SessionEr
                         case.change(&id, |other| add(other, "count")).await
                     });
                     match panics {
-                        false => assert_fails!(update.await, SessionError::Unknown),
-                        true => assert!(panics_in(update).await, "{:?}: it succeeds", case.access),
+                        false => assert_fails!(transaction.await, SessionError::Unknown),
+                        true => assert!(panics_in(transaction).await, "{:?}: it succeeds", case.access),
                     }
                     assert!(session.is_readable() && !session.is_writable());
                     assert_eq!(session.get("mine")?, None, "{:?}", case.access);
@@ -80,10 +80,10 @@ async fn poll_times<F: Future>(polls: usize, future: F) -> Option<F::Output> {
     .await
 }
 
-/// Dropping an update in any run drops all of it, or comes too late.
+/// Dropping a transaction in any run drops all of it, or comes too late.
 #[tokio::test(start_paused = true)]
 async fn an_update_dropped_at_any_await_writes_all_or_nothing() -> Result<(), SessionError> {
-    /// More awaits than any update here has.
+    /// More awaits than any transaction here has.
     const AWAITS: usize = 40;
     for case in Case::both() {
         for conflicts in 0..=2 {
@@ -94,7 +94,7 @@ async fn an_update_dropped_at_any_await_writes_all_or_nothing() -> Result<(), Se
                 let theirs = Runs::default();
                 let work = async {
                     let session = &case.session;
-                    let update = session.transaction(async || {
+                    let transaction = session.transaction(async || {
                         let run = runs.next();
                         yield_now().await;
                         add(session, "count")?;
@@ -106,7 +106,7 @@ async fn an_update_dropped_at_any_await_writes_all_or_nothing() -> Result<(), Se
                         yield_now().await;
                         Ok(())
                     });
-                    let ended = poll_times(polls, update).await.transpose()?;
+                    let ended = poll_times(polls, transaction).await.transpose()?;
                     let what = format!("{conflicts} conflicts, after {polls} polls");
                     let mine = u32::from(ended.is_some());
                     let count = json!(theirs.count() + mine);
@@ -131,7 +131,7 @@ async fn an_update_dropped_at_any_await_writes_all_or_nothing() -> Result<(), Se
     Ok(())
 }
 
-/// An update that waits for the lock leaves the wait queue when it is dropped, and hands over to the next waiter.
+/// A transaction that waits for the lock leaves the wait queue when it is dropped, and hands over to the next waiter.
 #[tokio::test(start_paused = true)]
 async fn an_update_dropped_while_it_waits_hands_the_lock_over() -> Result<(), SessionError> {
     for case in Case::both() {
@@ -142,9 +142,9 @@ async fn an_update_dropped_while_it_waits_hands_the_lock_over() -> Result<(), Se
             let work = async {
                 holder.start().await?;
                 case.visit(&id, async {
-                    let update = case.session.transaction(async || add(&case.session, "count"));
-                    let ended = poll_times_with_pauses(polls, update).await;
-                    assert!(ended.is_none(), "{:?}: the update does not wait", case.access);
+                    let transaction = case.session.transaction(async || add(&case.session, "count"));
+                    let ended = poll_times_with_pauses(polls, transaction).await;
+                    assert!(ended.is_none(), "{:?}: the transaction does not wait", case.access);
                     Ok(())
                 })
                 .await?;

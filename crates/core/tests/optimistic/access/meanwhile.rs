@@ -1,4 +1,4 @@
-//! Actions of other visits during an update, on an immediate storage and on one that waits.
+//! Actions of other visits during a transaction, on an immediate storage and on one that waits.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use crate::Runs;
 use crate::add;
 use crate::common::*;
 
-/// The action of another visit between the read and the write of an update.
+/// The action of another visit between the read and the write of a transaction.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Between {
     Nothing,
@@ -83,7 +83,7 @@ impl Between {
         }
     }
 
-    /// Returns the number of runs of the closure and the result of the update.
+    /// Returns the number of runs of the closure and the result of the transaction.
     fn expected(self) -> (u32, &'static str) {
         match self {
             // Nothing has changed by the time of the write.
@@ -108,7 +108,7 @@ async fn an_update_copes_with_every_action_of_another_visit() -> Result<(), Sess
                 .build();
             let visit = grace.open(id.clone().into());
             let began = Runs::default();
-            let update = case.session.transaction(async || {
+            let transaction = case.session.transaction(async || {
                 let run = runs.next();
                 add(&case.session, "count")?;
                 if between == Between::Holds {
@@ -131,7 +131,7 @@ async fn an_update_copes_with_every_action_of_another_visit() -> Result<(), Sess
                 }
                 Ok::<_, SessionError>(())
             };
-            let (updated, acted) = tokio::join!(case.visit(&id, update), beside);
+            let (updated, acted) = tokio::join!(case.visit(&id, transaction), beside);
             acted?;
             let (expected_runs, expected) = between.expected();
             let said = match &updated {
@@ -166,7 +166,7 @@ async fn an_update_copes_with_every_action_of_another_visit() -> Result<(), Sess
             assert_eq!(case.fixture.storage.stats().locks, 0, "{:?}, {between:?}", case.access);
             if between == Between::SetsExpiration {
                 let record = case.fixture.record(&id).await.expect("the session exists");
-                assert!(record.meta.deadline.is_some(), "an update has undone an expiration");
+                assert!(record.meta.deadline.is_some(), "a transaction has undone an expiration");
             }
         }
     }

@@ -1,4 +1,4 @@
-//! An immediate storage and one that waits: an update has the same result with both.
+//! An immediate storage and one that waits: a transaction has the same result with both.
 
 mod endings;
 mod meanwhile;
@@ -122,7 +122,7 @@ async fn values_are_set_changed_removed_and_returned() -> Result<(), SessionErro
         assert_eq!(returned, Some(json!(10)));
         let part = case.fixture.shown_in(&id, Some("part")).await;
         assert_eq!(part, Some(values([("inner", json!([1, 2]))])), "{:?}", case.access);
-        case.assert_stored(&id, [("new", json!("n")), ("old", json!(10))], "after the update")
+        case.assert_stored(&id, [("new", json!("n")), ("old", json!(10))], "after the transaction")
             .await;
     }
     Ok(())
@@ -136,7 +136,7 @@ async fn the_second_run_sees_other_writes_and_nothing_of_the_first() -> Result<(
         let session = &case.session;
         let id = case.fixture.stored([("kept", json!(1)), ("count", json!(0))]).await;
         let runs = Runs::default();
-        let update = async || {
+        let transaction = async || {
             let run = runs.next();
             assert_eq!(session.get("kept")?, Some(json!(1)), "run {run}");
             assert_eq!(session.get("mine")?, None, "run {run} sees what an earlier one has set");
@@ -154,7 +154,7 @@ async fn the_second_run_sees_other_writes_and_nothing_of_the_first() -> Result<(
             }
             Ok(())
         };
-        case.visit(&id, session.transaction(update)).await?;
+        case.visit(&id, session.transaction(transaction)).await?;
         assert_eq!(runs.count(), 3, "{:?}", case.access);
         let expected = [("count", json!(1)), ("mine", json!(3)), ("theirs", json!(2))];
         case.assert_stored(&id, expected, "after three runs").await;
@@ -171,7 +171,7 @@ async fn after_two_runs_the_update_has_the_lock_and_others_wait() -> Result<(), 
         let session = &case.session;
         let id = case.fixture.stored([("count", json!(0))]).await;
         let runs = Runs::default();
-        let update = async {
+        let transaction = async {
             session
                 .transaction(async || {
                     let run = runs.next();
@@ -199,7 +199,7 @@ async fn after_two_runs_the_update_has_the_lock_and_others_wait() -> Result<(), 
             other.enter(id.clone().into(), async { add(&other, "count") }).await?;
             Ok(())
         };
-        let (updated, waited) = tokio::join!(case.visit(&id, update), waits);
+        let (updated, waited) = tokio::join!(case.visit(&id, transaction), waits);
         updated.and(waited)?;
         assert_eq!(runs.count(), 3, "{:?}", case.access);
         case.assert_stored(&id, [("count", json!(4))], "all four have counted")
@@ -220,14 +220,14 @@ impl Case {
     }
 }
 
-/// An inner update is part of the outer one in each run, regardless of which call makes it.
+/// An inner transaction is part of the outer one in each run, regardless of which call makes it.
 #[tokio::test(start_paused = true)]
 async fn nested_updates_run_again_with_the_outer_one() -> Result<(), SessionError> {
     for case in Case::both() {
         let session = &case.session;
         let id = case.fixture.stored([("count", json!(0))]).await;
         let (outer, inner) = (Runs::default(), Runs::default());
-        let update = session.transaction(async || {
+        let transaction = session.transaction(async || {
             let run = outer.next();
             add(session, "count")?;
             session
@@ -249,7 +249,7 @@ async fn nested_updates_run_again_with_the_outer_one() -> Result<(), SessionErro
                 _ => Ok(()),
             }
         });
-        case.visit(&id, update).await?;
+        case.visit(&id, transaction).await?;
         assert_eq!((outer.count(), inner.count()), (3, 3), "{:?}", case.access);
         case.assert_stored(&id, [("count", json!(5))], "three of its own and two of others")
             .await;
@@ -263,12 +263,12 @@ async fn a_new_session_is_created_once() -> Result<(), SessionError> {
         let session = &case.session;
         let runs = Runs::default();
         let work = async {
-            let update = session.transaction(async || {
+            let transaction = session.transaction(async || {
                 runs.next();
                 yield_now().await;
                 add(session, "count")
             });
-            update.await?;
+            transaction.await?;
             session.transaction(async || add(session, "count")).await?;
             session.id().ok_or(SessionError::Gone)
         };

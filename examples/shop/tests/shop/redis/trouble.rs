@@ -73,9 +73,9 @@ async fn the_log_names_the_unreachable_server_once_per_request() {
         assert_eq!(shop.send(request.id(&id)).await.status, 503);
     }
     let printed = shop.into_printed();
-    let told: Vec<_> = printed.lines().filter(|line| line.contains("ERROR")).collect();
-    assert_eq!(told.len(), 3, "{printed}");
-    for line in told {
+    let reported: Vec<_> = printed.lines().filter(|line| line.contains("ERROR")).collect();
+    assert_eq!(reported.len(), 3, "{printed}");
+    for line in reported {
         assert!(
             line.contains(&format!("sessions in Redis at redis://{place}: ")),
             "{line}"
