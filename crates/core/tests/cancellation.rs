@@ -163,19 +163,19 @@ async fn start_readonly() -> Result<(), SessionError> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn update() -> Result<(), SessionError> {
+async fn transaction() -> Result<(), SessionError> {
     for read_before in [false, true] {
         let prepare = async |fixture: &Fixture| match read_before {
             true => fixture.session.start_readonly().await,
             false => Ok(()),
         };
         let call = async |fixture: &Fixture| {
-            let update = async || {
+            let transaction = async || {
                 change(fixture)?;
                 pass(ms(2)).await;
                 fixture.session.set("a", json!(2))
             };
-            fixture.session.transaction_exclusive(update).await
+            fixture.session.transaction_exclusive(transaction).await
         };
         let check = async |cut: Cut<'_>| {
             assert!(cut.fixture.is_free(cut.id).await);

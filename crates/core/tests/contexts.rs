@@ -37,8 +37,8 @@ async fn outside_of_a_context_queries_are_negative_and_calls_fail() {
 
     assert_fails!(session.start().await, SessionError::NotInitialised);
     assert_fails!(session.start_readonly().await, SessionError::NotInitialised);
-    let update = session.transaction_exclusive(async || Ok::<_, SessionError>(()));
-    assert_fails!(update.await, SessionError::NotInitialised);
+    let transaction = session.transaction_exclusive(async || Ok::<_, SessionError>(()));
+    assert_fails!(transaction.await, SessionError::NotInitialised);
     assert_fails!(session.release().await, SessionError::NotInitialised);
     assert_fails!(session.close().await, SessionError::NotInitialised);
     assert_fails!(session.destroy().await, SessionError::NotInitialised);

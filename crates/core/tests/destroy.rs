@@ -118,8 +118,8 @@ async fn only_a_destroy_by_the_visit_itself_allows_a_new_session() -> Result<(),
             destroy_elsewhere(&fixture, &id).await?;
             for _ in 0..2 {
                 assert_fails!(session.start().await, SessionError::Gone);
-                let update = session.transaction_exclusive(async || session.set("user", json!(8)));
-                assert_fails!(update.await, SessionError::Gone);
+                let transaction = session.transaction_exclusive(async || session.set("user", json!(8)));
+                assert_fails!(transaction.await, SessionError::Gone);
                 assert!(!session.is_writable());
             }
             session.destroy().await?;

@@ -14,7 +14,7 @@ fn the_futures_of_all_calls_are_small() {
         ("close", size_of_val(&session.close()), 160),
         ("release", size_of_val(&session.release()), 160),
         ("destroy", size_of_val(&session.destroy()), 160),
-        ("update", size_of_val(&session.transaction(async || Ok(()))), 400),
+        ("transaction", size_of_val(&session.transaction(async || Ok(()))), 400),
         ("init", size_of_val(&session.init(Visit::new(), async {})), 400),
     ];
     for (call, size, limit) in sizes {

@@ -250,19 +250,19 @@ async fn when_the_visit_is_over_a_handle_still_reads_updates_and_starts() -> Res
 }
 
 #[tokio::test(start_paused = true)]
-async fn when_the_visit_is_over_an_update_from_a_blocking_task_is_stored() -> Result<(), SessionError> {
+async fn when_the_visit_is_over_a_transaction_from_a_blocking_task_is_stored() -> Result<(), SessionError> {
     let fixture = fixture();
     let session = fixture.session.clone();
     let id = fixture.stored([("user", json!(7))]).await;
     let handle = ended(&fixture, id.clone().into()).await?;
     let runtime = runtime::Handle::current();
     let task = move || {
-        let update = async {
+        let transaction = async {
             session
                 .transaction_exclusive(async || session.set("user", json!(8)))
                 .await
         };
-        handle.enter(|| runtime.block_on(update))
+        handle.enter(|| runtime.block_on(transaction))
     };
     spawn_blocking(task).await.expect("it ends")?;
     assert_eq!(fixture.calls.of(Operation::Commit), 1);
@@ -311,7 +311,7 @@ async fn a_lock_is_given_back_when_the_visit_ends_though_a_task_still_has_its_ha
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_update_under_way_in_a_task_outlives_the_visit_and_commits() -> Result<(), SessionError> {
+async fn a_transaction_under_way_in_a_task_outlives_the_visit_and_commits() -> Result<(), SessionError> {
     let fixture = fixture();
     let session = fixture.session.clone();
     let id = fixture.stored([("user", json!(7))]).await;
@@ -320,12 +320,12 @@ async fn an_update_under_way_in_a_task_outlives_the_visit_and_commits() -> Resul
     let work = async {
         let inside = session.clone();
         let task = async move {
-            let update = async || {
+            let transaction = async || {
                 begun.send(()).expect("it waits");
                 may_go.await.expect("the signal is sent");
                 inside.set("user", json!(8))
             };
-            inside.transaction_exclusive(update).await
+            inside.transaction_exclusive(transaction).await
         };
         let task = tokio::spawn(task.in_session(&session.handle()?));
         has_begun.await.expect("it begins");
@@ -341,11 +341,11 @@ async fn an_update_under_way_in_a_task_outlives_the_visit_and_commits() -> Resul
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_end_of_a_visit_does_not_wait_for_an_update_that_waits_for_the_lock() -> Result<(), SessionError> {
+async fn the_end_of_a_visit_does_not_wait_for_a_transaction_that_waits_for_the_lock() -> Result<(), SessionError> {
     let fixture = fixture();
     let session = fixture.session.clone();
     let id = fixture.stored([("user", json!(7))]).await;
-    let update = fixture.while_locked(&id, async {
+    let transaction = fixture.while_locked(&id, async {
         let visit = session.open(id.clone().into());
         let inside = session.clone();
         let task = async move {
@@ -360,7 +360,7 @@ async fn the_end_of_a_visit_does_not_wait_for_an_update_that_waits_for_the_lock(
         assert_eq!(fixture.now(), before);
         Ok::<_, SessionError>(task)
     });
-    update.await?.await.expect("it ends")?;
+    transaction.await?.await.expect("it ends")?;
     assert_eq!(fixture.shown(&id).await, Some(values([("user", json!(8))])));
     Ok(())
 }
@@ -372,8 +372,8 @@ async fn a_sealed_visit_can_store_no_new_session() -> Result<(), SessionError> {
     let visit = session.open(Visit::new());
     visit.seal();
     let work = async {
-        let update = session.transaction_exclusive(async || session.set("user", json!(7)));
-        assert_fails!(update.await, SessionError::Sealed);
+        let transaction = session.transaction_exclusive(async || session.set("user", json!(7)));
+        assert_fails!(transaction.await, SessionError::Sealed);
         session.start().await?;
         assert_fails!(session.regenerate_id(), SessionError::Sealed);
         session.set("user", json!(7))?;

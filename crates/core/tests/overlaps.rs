@@ -40,7 +40,7 @@ fn naming(fixture: &Fixture, visit: &ActiveVisit, rotate: bool) -> JoinHandle<Re
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_response_waits_for_an_update_that_gives_the_session_an_id() -> Result<(), SessionError> {
+async fn the_response_waits_for_a_transaction_that_gives_the_session_an_id() -> Result<(), SessionError> {
     for (rotate, commit) in [(false, true), (false, false), (true, true), (true, false)] {
         let fixture = fixture();
         let id = fixture.stored([("user", json!(7))]).await;
@@ -70,7 +70,7 @@ async fn the_response_waits_for_an_update_that_gives_the_session_an_id() -> Resu
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_update_after_the_response_gives_no_id() -> Result<(), SessionError> {
+async fn a_transaction_after_the_response_gives_no_id() -> Result<(), SessionError> {
     for (rotate, immediate) in [(false, true), (false, false), (true, true), (true, false)] {
         let fixture = fixture();
         let id = fixture.stored([("user", json!(7))]).await;
@@ -106,6 +106,49 @@ async fn a_session_created_too_late_for_the_response_is_not_kept() -> Result<(),
     assert_eq!(visit.outcome().id, IdChange::Keep);
     assert_fails!(ended(transaction).await, SessionError::Sealed);
     assert_eq!(fixture.sessions().await, 0);
+    Ok(())
+}
+
+/// `enter` returns the id that a task of the visit is giving the session while its own future has nothing to store.
+#[tokio::test(start_paused = true)]
+async fn enter_tells_the_id_that_another_task_gives() -> Result<(), SessionError> {
+    for told in [true, false] {
+        let fixture = fixture_with(|builder| builder.lock_wait(secs(5)));
+        let delay = if told { secs(2) } else { secs(60) };
+        fixture.delays.before(Operation::Create, delay);
+        let session = fixture.session.clone();
+        let finished = fixture.session.enter(Visit::new(), async {
+            fixture.session.release().await?;
+            let handle = fixture.session.handle()?;
+            let writer = session.clone();
+            let write = async move {
+                session
+                    .transaction_exclusive(async || writer.set("user", json!(8)))
+                    .await
+            };
+            let task = tokio::spawn(write.in_session(&handle));
+            pass(secs(1)).await;
+            Ok(task)
+        });
+        let finished = finished.await;
+        match told {
+            true => {
+                let finished = finished?;
+                ended(finished.output).await?;
+                let id = finished.outcome.new_id().expect("the client is told the id");
+                assert_eq!(fixture.shown(&id).await, Some(values([("user", json!(8))])));
+            }
+            false => {
+                // The client is told no id, so no session may stay.
+                if let Ok(finished) = finished {
+                    assert_eq!(finished.outcome.new_id(), None);
+                    assert_fails!(ended(finished.output).await, SessionError::Sealed);
+                }
+                pass(secs(120)).await;
+                assert_eq!(fixture.sessions().await, 0);
+            }
+        }
+    }
     Ok(())
 }
 
@@ -231,7 +274,7 @@ async fn readers_and_a_writer_of_one_visit_start_side_by_side() -> Result<(), Se
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_update_whose_session_another_task_destroys_fails() -> Result<(), SessionError> {
+async fn a_transaction_whose_session_another_task_destroys_fails() -> Result<(), SessionError> {
     let fixture = fixture();
     let session = fixture.session.clone();
     let id = fixture.stored([("user", json!(7))]).await;
@@ -279,7 +322,7 @@ async fn a_record_that_is_made_for_a_destroyed_session_is_removed_though_the_clo
 }
 
 #[tokio::test(start_paused = true)]
-async fn changes_of_other_tasks_in_a_failed_update_are_reported_as_undone() -> Result<(), SessionError> {
+async fn changes_of_other_tasks_in_a_failed_transaction_are_reported_as_undone() -> Result<(), SessionError> {
     for dropped in [false, true] {
         let fixture = fixture();
         let session = fixture.session.clone();
@@ -308,7 +351,7 @@ async fn changes_of_other_tasks_in_a_failed_update_are_reported_as_undone() -> R
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_failed_update_does_not_affect_tasks_that_changed_nothing() -> Result<(), SessionError> {
+async fn a_failed_transaction_does_not_affect_tasks_that_changed_nothing() -> Result<(), SessionError> {
     let fixture = fixture();
     let session = &fixture.session;
     let id = fixture.stored([("user", json!(7))]).await;
@@ -323,7 +366,7 @@ async fn a_failed_update_does_not_affect_tasks_that_changed_nothing() -> Result<
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_response_waits_for_an_update_in_which_other_tasks_changed_something() -> Result<(), SessionError> {
+async fn the_response_waits_for_a_transaction_in_which_other_tasks_changed_something() -> Result<(), SessionError> {
     for fails in [false, true] {
         let fixture = fixture();
         let session = fixture.session.clone();

@@ -53,16 +53,16 @@ async fn a_lock_is_held_for_as_long_as_the_work_goes_on() -> Result<(), SessionE
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_lock_is_renewed_inside_an_update_as_often_as_elsewhere() -> Result<(), SessionError> {
+async fn a_lock_is_renewed_inside_a_transaction_as_often_as_elsewhere() -> Result<(), SessionError> {
     let fixture = fixture();
     let session = &fixture.session;
     let id = fixture.stored([("user", json!(7))]).await;
     let work = fixture.visit(id.clone(), async {
-        let update = async || {
+        let transaction = async || {
             pass(10 * LEASE).await;
             session.set("user", json!(8))
         };
-        session.transaction_exclusive(update).await
+        session.transaction_exclusive(transaction).await
     });
     assert!(!is_ever_free(&fixture, &id, work).await);
     assert_eq!(fixture.shown(&id).await, Some(values([("user", json!(8))])));

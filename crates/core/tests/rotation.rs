@@ -193,8 +193,8 @@ async fn a_visit_with_the_old_id_that_changes_anything_fails_to_close() -> Resul
         assert_fails!(session.close().await, SessionError::Superseded);
         assert!(session.is_readable() && !session.is_writable());
         assert_eq!(session.get("user")?, None);
-        let update = session.transaction_exclusive(async || session.set("user", json!(8)));
-        assert_fails!(update.await, SessionError::Superseded);
+        let transaction = session.transaction_exclusive(async || session.set("user", json!(8)));
+        assert_fails!(transaction.await, SessionError::Superseded);
         Ok(())
     };
     fixture.visit(id, work).await?;
@@ -223,8 +223,8 @@ async fn a_visit_that_has_read_before_fails_and_keeps_the_loaded_data() -> Resul
         rotate_elsewhere(&fixture, &id).await?;
         assert_eq!(session.get("user")?, Some(json!(7)));
         assert_fails!(session.start().await, SessionError::Superseded);
-        let update = session.transaction_exclusive(async || session.set("user", json!(8)));
-        assert_fails!(update.await, SessionError::Superseded);
+        let transaction = session.transaction_exclusive(async || session.set("user", json!(8)));
+        assert_fails!(transaction.await, SessionError::Superseded);
         Ok(())
     };
     fixture.visit(id.clone(), work).await?;

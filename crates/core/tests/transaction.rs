@@ -17,7 +17,7 @@ async fn change_elsewhere(fixture: &Fixture, id: &SessionId, user: u64) -> Resul
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_update_locks_reloads_runs_commits_and_unlocks() -> Result<(), SessionError> {
+async fn a_transaction_locks_reloads_runs_commits_and_unlocks() -> Result<(), SessionError> {
     let fixture = fixture();
     let session = &fixture.session;
     for started in [false, true] {
@@ -31,14 +31,14 @@ async fn an_update_locks_reloads_runs_commits_and_unlocks() -> Result<(), Sessio
                 change_elsewhere(&fixture, &id, 8).await?;
             }
             fixture.calls.reset();
-            let update = async || {
+            let transaction = async || {
                 assert!(session.is_writable());
                 assert!(!fixture.is_free(&id).await);
                 assert_eq!(session.get("user")?, Some(json!(8)));
                 session.set("user", json!(9))?;
                 Ok::<_, SessionError>("done")
             };
-            assert_eq!(session.transaction_exclusive(update).await?, "done");
+            assert_eq!(session.transaction_exclusive(transaction).await?, "done");
             assert_eq!(fixture.calls.take(), [(Operation::Lock, 1), (Operation::Commit, 1)]);
             assert!(session.is_readable() && !session.is_writable());
             assert_eq!(session.get("user")?, Some(json!(9)));
@@ -52,7 +52,7 @@ async fn an_update_locks_reloads_runs_commits_and_unlocks() -> Result<(), Sessio
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_update_without_an_id_makes_a_session() -> Result<(), SessionError> {
+async fn a_transaction_without_an_id_makes_a_session() -> Result<(), SessionError> {
     let fixture = fixture();
     let session = &fixture.session;
     let work = async {
@@ -67,7 +67,7 @@ async fn an_update_without_an_id_makes_a_session() -> Result<(), SessionError> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_update_that_changes_nothing_writes_nothing() -> Result<(), SessionError> {
+async fn a_transaction_that_changes_nothing_writes_nothing() -> Result<(), SessionError> {
     let fixture = fixture();
     let session = &fixture.session;
     let id = fixture.stored([("user", json!(7))]).await;
@@ -109,7 +109,7 @@ async fn in_a_writable_visit_the_closure_simply_runs_and_the_visit_commits() -> 
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_update_inside_an_update_runs_in_it() -> Result<(), SessionError> {
+async fn a_transaction_inside_a_transaction_runs_in_it() -> Result<(), SessionError> {
     let fixture = fixture();
     let session = &fixture.session;
     let id = fixture.stored([]).await;
@@ -137,7 +137,7 @@ async fn updates_side_by_side_in_one_visit_follow_each_other() -> Result<(), Ses
     let fixture = fixture();
     let session = &fixture.session;
     let id = fixture.stored([("count", json!(0))]).await;
-    let update = || {
+    let transaction = || {
         session.transaction_exclusive(async || {
             let count = session.get("count")?.and_then(|count| count.as_u64()).expect("a count");
             pass(ms(10)).await;
@@ -145,7 +145,7 @@ async fn updates_side_by_side_in_one_visit_follow_each_other() -> Result<(), Ses
         })
     };
     let work = async {
-        let (a, b, c) = tokio::join!(update(), update(), update());
+        let (a, b, c) = tokio::join!(transaction(), transaction(), transaction());
         a.and(b).and(c)
     };
     fixture.visit(id.clone(), work).await?;
@@ -162,12 +162,14 @@ async fn updates_in_many_visits_lose_no_change() -> Result<(), SessionError> {
         .map(|_| {
             let (session, id) = (fixture.session.clone(), id.clone());
             tokio::spawn(async move {
-                let update = async || {
+                let transaction = async || {
                     let count = session.get("count")?.and_then(|count| count.as_u64()).expect("a count");
                     tokio::task::yield_now().await;
                     session.set("count", json!(count + 1))
                 };
-                session.init(id.into(), session.transaction_exclusive(update)).await?
+                session
+                    .init(id.into(), session.transaction_exclusive(transaction))
+                    .await?
             })
         })
         .collect();
@@ -187,7 +189,7 @@ enum End {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_update_that_does_not_get_to_its_end_writes_nothing() -> Result<(), SessionError> {
+async fn a_transaction_that_does_not_get_to_its_end_writes_nothing() -> Result<(), SessionError> {
     for end in [End::Err, End::Panic, End::Cancel] {
         for started in [false, true] {
             let fixture = fixture();
@@ -198,7 +200,7 @@ async fn an_update_that_does_not_get_to_its_end_writes_nothing() -> Result<(), S
                     session.start_readonly().await?;
                 }
                 let inside = session.clone();
-                let update = async move {
+                let transaction = async move {
                     let closure = async || {
                         inside.set("user", json!(8))?;
                         inside.regenerate_id()?;
@@ -211,7 +213,7 @@ async fn an_update_that_does_not_get_to_its_end_writes_nothing() -> Result<(), S
                     inside.transaction_exclusive(closure).await
                 };
                 use sessile_core::InSession;
-                let task = tokio::spawn(update.in_session(&session.handle()?));
+                let task = tokio::spawn(transaction.in_session(&session.handle()?));
                 pass(secs(1)).await;
                 task.abort();
                 match (end, task.await) {
@@ -238,7 +240,7 @@ async fn an_update_that_does_not_get_to_its_end_writes_nothing() -> Result<(), S
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_update_whose_commit_fails_returns_why_and_undoes_what_it_set() -> Result<(), SessionError> {
+async fn a_transaction_whose_commit_fails_returns_why_and_undoes_what_it_set() -> Result<(), SessionError> {
     let fixture = fixture();
     let session = &fixture.session;
     let id = fixture.stored([("user", json!(7))]).await;
@@ -246,8 +248,8 @@ async fn an_update_whose_commit_fails_returns_why_and_undoes_what_it_set() -> Re
         fixture
             .faults
             .fail_next(Operation::Commit, Fault::before(StorageErrorKind::Unavailable));
-        let update = session.transaction_exclusive(async || session.set("user", json!(8)));
-        assert_fails!(update.await, SessionError::Storage(_));
+        let transaction = session.transaction_exclusive(async || session.set("user", json!(8)));
+        assert_fails!(transaction.await, SessionError::Storage(_));
         assert_eq!(session.get("user")?, Some(json!(7)));
         assert!(fixture.is_free(&id).await);
         session
@@ -268,8 +270,8 @@ async fn the_error_of_the_closure_is_returned_even_if_the_release_fails() -> Res
         fixture
             .faults
             .fail_next(Operation::Release, Fault::before(StorageErrorKind::Unavailable));
-        let update = session.transaction_exclusive(async || Err::<(), _>(SessionError::Unknown));
-        assert_fails!(update.await, SessionError::Unknown);
+        let transaction = session.transaction_exclusive(async || Err::<(), _>(SessionError::Unknown));
+        assert_fails!(transaction.await, SessionError::Unknown);
         assert_eq!(fixture.faults.pending(), 0);
         Ok(())
     };
@@ -277,7 +279,7 @@ async fn the_error_of_the_closure_is_returned_even_if_the_release_fails() -> Res
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_update_may_close_release_or_destroy_by_itself() -> Result<(), SessionError> {
+async fn a_transaction_may_close_release_or_destroy_by_itself() -> Result<(), SessionError> {
     let fixture = fixture();
     let session = &fixture.session;
     let id = fixture.stored([("user", json!(7))]).await;
@@ -313,7 +315,7 @@ async fn an_update_may_close_release_or_destroy_by_itself() -> Result<(), Sessio
 }
 
 #[tokio::test(start_paused = true)]
-async fn starting_waits_for_an_update_of_the_same_visit() -> Result<(), SessionError> {
+async fn starting_waits_for_a_transaction_of_the_same_visit() -> Result<(), SessionError> {
     let fixture = fixture();
     let session = &fixture.session;
     let id = fixture.stored([("user", json!(7))]).await;
@@ -337,7 +339,7 @@ async fn starting_waits_for_an_update_of_the_same_visit() -> Result<(), SessionE
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_update_that_waits_on_its_own_visit_ends_with_a_timeout_and_not_never() -> Result<(), SessionError> {
+async fn a_transaction_that_waits_on_its_own_visit_ends_with_a_timeout_and_not_never() -> Result<(), SessionError> {
     use sessile_core::InSession;
     let fixture = fixture();
     let session = fixture.session.clone();
@@ -345,7 +347,7 @@ async fn an_update_that_waits_on_its_own_visit_ends_with_a_timeout_and_not_never
     let (report, mut reported) = mpsc::unbounded_channel();
     let work = async {
         let handle = session.handle()?;
-        let update = async || {
+        let transaction = async || {
             // A task of its own, so it is not inside this transaction, which waits for it.
             let inside = session.clone();
             let task = async move {
@@ -357,12 +359,12 @@ async fn an_update_that_waits_on_its_own_visit_ends_with_a_timeout_and_not_never
             report.send(task.await.expect("it ends")).expect("it listens");
             session.set("user", json!(9))
         };
-        session.transaction_exclusive(update).await
+        session.transaction_exclusive(transaction).await
     };
     let visit = tokio::time::timeout(secs(60), fixture.visit(id.clone(), work));
     visit.await.expect("it ends")?;
     assert_fails!(
-        reported.recv().await.expect("the update reports"),
+        reported.recv().await.expect("the transaction reports"),
         SessionError::LockTimeout
     );
     assert_eq!(fixture.shown(&id).await, Some(values([("user", json!(9))])));

@@ -116,7 +116,7 @@ async fn concurrent_closes_both_report_a_lost_change() -> Result<(), SessionErro
 
 #[tokio::test(start_paused = true)]
 async fn starting_releasing_and_destroying_begin_anew() -> Result<(), SessionError> {
-    for way in ["start", "release", "update", "destroy"] {
+    for way in ["start", "release", "transaction", "destroy"] {
         let fixture = fixture();
         let session = &fixture.session;
         let id = fixture.stored([("user", json!(7))]).await;

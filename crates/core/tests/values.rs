@@ -475,7 +475,7 @@ async fn values_are_set_without_conversions() -> Result<(), SessionError> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_update_needs_no_type_for_its_errors() -> Result<(), SessionError> {
+async fn a_transaction_needs_no_type_for_its_errors() -> Result<(), SessionError> {
     let fixture = fixture();
     let session = &fixture.session;
     let id = fixture.stored([("count", json!(1))]).await;

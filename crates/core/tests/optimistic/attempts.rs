@@ -8,7 +8,7 @@ use crate::common::*;
 use crate::{Runs, add, add_in_another_visit, counted};
 
 #[tokio::test(start_paused = true)]
-async fn an_update_without_a_conflict_reads_and_replaces_and_takes_no_lock() -> Result<(), SessionError> {
+async fn a_transaction_without_a_conflict_reads_and_replaces_and_takes_no_lock() -> Result<(), SessionError> {
     for started in [false, true] {
         let fixture = fixture();
         let session = &fixture.session;
@@ -39,7 +39,7 @@ async fn an_update_without_a_conflict_reads_and_replaces_and_takes_no_lock() -> 
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_update_that_changes_nothing_only_reads() -> Result<(), SessionError> {
+async fn a_transaction_that_changes_nothing_only_reads() -> Result<(), SessionError> {
     let fixture = fixture();
     let id = fixture.stored([("count", json!(1))]).await;
     let work = fixture
@@ -101,7 +101,7 @@ async fn a_new_id_loses_no_concurrent_write() -> Result<(), SessionError> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_update_that_conflicts_tries_once_more_and_then_locks() -> Result<(), SessionError> {
+async fn a_transaction_that_conflicts_tries_once_more_and_then_locks() -> Result<(), SessionError> {
     for conflicts in 1..=2 {
         let fixture = fixture();
         let session = &fixture.session;
@@ -151,7 +151,7 @@ async fn a_write_while_the_replace_is_on_its_way_is_not_lost() -> Result<(), Ses
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_update_waits_for_a_held_lock() -> Result<(), SessionError> {
+async fn a_transaction_waits_for_a_held_lock() -> Result<(), SessionError> {
     let fixture = fixture();
     let session = &fixture.session;
     let id = fixture.stored([("count", json!(0))]).await;

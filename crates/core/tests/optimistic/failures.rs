@@ -17,7 +17,7 @@ enum End {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_interrupted_update_writes_all_or_nothing() -> Result<(), SessionError> {
+async fn an_interrupted_transaction_writes_all_or_nothing() -> Result<(), SessionError> {
     use End::*;
     for end in [
         Fails,

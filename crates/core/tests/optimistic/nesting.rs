@@ -93,7 +93,7 @@ async fn changes_stored_under_a_lock_taken_by_the_closure_are_not_stored_twice()
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_update_inside_an_update_runs_in_it() -> Result<(), SessionError> {
+async fn a_transaction_inside_a_transaction_runs_in_it() -> Result<(), SessionError> {
     let fixture = fixture();
     let session = &fixture.session;
     let id = fixture.stored([("count", json!(0))]).await;

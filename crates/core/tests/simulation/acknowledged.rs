@@ -27,7 +27,7 @@ pub(crate) fn acknowledged(inner: &Inner) -> Vec<(&Set, u32)> {
 /// Returns whether a successful close reports that this value is stored.
 fn closes(inner: &Inner, call: &Call, end: Moment, set: &Set) -> bool {
     // The end of a visit does not wait for concurrent transactions.
-    if call.is_end && set.during_update {
+    if call.is_end && set.during_transaction {
         return false;
     }
     // A failed transaction has reported its failure to its caller.

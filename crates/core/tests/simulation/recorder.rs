@@ -105,7 +105,7 @@ pub(crate) struct Set {
     /// The transaction that has set it.
     pub(crate) transaction: Option<u32>,
     /// A transaction of the visit was in progress.
-    pub(crate) during_update: bool,
+    pub(crate) during_transaction: bool,
 }
 
 /// The response to the client of a visit.
@@ -265,13 +265,13 @@ impl Recorder {
         let at = inner.next();
         let is_under_way =
             |call: &Call| call.visit == visit && call.end.is_none() && matches!(call.op, Op::Transaction { .. });
-        let during_update = inner.calls.iter().any(is_under_way);
+        let during_transaction = inner.calls.iter().any(is_under_way);
         inner.sets.push(Set {
             token,
             visit,
             at,
             transaction,
-            during_update,
+            during_transaction,
         });
     }
 

@@ -82,7 +82,7 @@ async fn poll_times<F: Future>(polls: usize, future: F) -> Option<F::Output> {
 
 /// Dropping a transaction in any run drops all of it, or comes too late.
 #[tokio::test(start_paused = true)]
-async fn an_update_dropped_at_any_await_writes_all_or_nothing() -> Result<(), SessionError> {
+async fn a_transaction_dropped_at_any_await_writes_all_or_nothing() -> Result<(), SessionError> {
     /// More awaits than any transaction here has.
     const AWAITS: usize = 40;
     for case in Case::both() {
@@ -133,7 +133,7 @@ async fn an_update_dropped_at_any_await_writes_all_or_nothing() -> Result<(), Se
 
 /// A transaction that waits for the lock leaves the wait queue when it is dropped, and hands over to the next waiter.
 #[tokio::test(start_paused = true)]
-async fn an_update_dropped_while_it_waits_hands_the_lock_over() -> Result<(), SessionError> {
+async fn a_transaction_dropped_while_it_waits_hands_the_lock_over() -> Result<(), SessionError> {
     for case in Case::both() {
         let id = case.fixture.stored([("count", json!(0))]).await;
         for polls in 1..=6 {

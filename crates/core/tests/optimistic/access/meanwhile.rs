@@ -97,7 +97,7 @@ impl Between {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_update_copes_with_every_action_of_another_visit() -> Result<(), SessionError> {
+async fn a_transaction_copes_with_every_action_of_another_visit() -> Result<(), SessionError> {
     for between in Between::ALL {
         for case in Case::both() {
             let id = case.fixture.stored([("count", json!(0))]).await;

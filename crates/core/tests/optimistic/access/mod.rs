@@ -166,7 +166,7 @@ async fn the_second_run_sees_other_writes_and_nothing_of_the_first() -> Result<(
 
 /// The third run holds the lock: it cannot conflict, and other visits wait.
 #[tokio::test(start_paused = true)]
-async fn after_two_runs_the_update_has_the_lock_and_others_wait() -> Result<(), SessionError> {
+async fn after_two_runs_the_transaction_has_the_lock_and_others_wait() -> Result<(), SessionError> {
     for case in Case::both() {
         let session = &case.session;
         let id = case.fixture.stored([("count", json!(0))]).await;
@@ -222,7 +222,7 @@ impl Case {
 
 /// An inner transaction is part of the outer one in each run, regardless of which call makes it.
 #[tokio::test(start_paused = true)]
-async fn nested_updates_run_again_with_the_outer_one() -> Result<(), SessionError> {
+async fn nested_transactions_run_again_with_the_outer_one() -> Result<(), SessionError> {
     for case in Case::both() {
         let session = &case.session;
         let id = case.fixture.stored([("count", json!(0))]).await;
