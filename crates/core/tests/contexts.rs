@@ -341,6 +341,8 @@ async fn enter_releases_without_writing_if_the_future_is_err() -> Result<(), Ses
         Err::<(), _>(Failure::Own)
     });
     assert_fails!(entered.await, Failure::Own);
+    // It has waited for the release, which would otherwise be made in the background.
+    assert_eq!(fixture.calls.of(Operation::Release), 1);
     assert!(fixture.is_free(&id).await);
     assert_eq!(fixture.shown(&id).await, Some(values([("user", json!(7))])));
     Ok(())
