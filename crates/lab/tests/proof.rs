@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use sessile_lab::{Broken, Bug};
 use sessile_testkit::{Case, Profile, Subject};
 
-use self::common::failure;
+use self::common::{failure, proofs};
 
 fn subject(bug: Bug) -> Subject {
     let storage = Broken::new(bug);
@@ -21,28 +21,10 @@ fn subject(bug: Bug) -> Subject {
 }
 
 fn assert_caught(bug: Bug, cases: &[&str]) {
-    for name in cases {
-        let failure = failure(name, || subject(bug));
-        let failure = failure.unwrap_or_else(|| panic!("{bug} is not caught by {name}"));
-        assert!(
-            !failure.contains("did not come to an end"),
-            "{bug} makes {name} hang instead of fail"
-        );
-    }
+    self::common::assert_caught(bug, cases, |name| failure(name, || subject(bug)));
 }
 
-macro_rules! proofs {
-    ($($test:ident: $bug:ident => [$($case:literal,)+];)+) => {
-        $(#[test]
-        fn $test() {
-            assert_caught(Bug::$bug, &[$($case),+]);
-        })+
-
-        const PROOFS: &[(Bug, &[&str])] = &[$((Bug::$bug, &[$($case),+])),+];
-    };
-}
-
-proofs! {
+proofs! { Bug;
     create_overwrites: CreateOverwrites => [
         "create::refuses_a_live_key",
         "create::refuses_a_locked_key_and_leaves_the_lock",

@@ -7,35 +7,18 @@ use std::collections::BTreeSet;
 use sessile_lab::{BrokenStore, StoreBug};
 use sessile_testkit::{StoreCase, StoreSubject};
 
-use self::common::store_failure;
+use self::common::{proofs, store_failure};
 
 fn assert_caught(bug: StoreBug, cases: &[&str]) {
-    for name in cases {
-        let failure = store_failure(name, || {
-            let store = BrokenStore::new(bug);
-            let second = store.second();
-            StoreSubject::new(store).with_second(second)
-        });
-        let failure = failure.unwrap_or_else(|| panic!("{bug} is not caught by {name}"));
-        assert!(
-            !failure.contains("did not come to an end"),
-            "{bug} makes {name} hang instead of fail"
-        );
-    }
-}
-
-macro_rules! proofs {
-    ($($test:ident: $bug:ident => [$($case:literal,)+];)+) => {
-        $(#[test]
-        fn $test() {
-            assert_caught(StoreBug::$bug, &[$($case),+]);
-        })+
-
-        const PROOFS: &[(StoreBug, &[&str])] = &[$((StoreBug::$bug, &[$($case),+])),+];
+    let subject = || {
+        let store = BrokenStore::new(bug);
+        let second = store.second();
+        StoreSubject::new(store).with_second(second)
     };
+    self::common::assert_caught(bug, cases, |name| store_failure(name, subject));
 }
 
-proofs! {
+proofs! { StoreBug;
     load_invents: LoadInvents => [
         "load::of_nothing_is_nothing",
         "load::keeps_keys_of_one_shard_apart",

@@ -1,6 +1,12 @@
 //! Helpers that run a case which should fail.
-#![allow(dead_code, reason = "each test binary uses a part of it")]
+#![allow(
+    dead_code,
+    unused_imports,
+    unused_macros,
+    reason = "each test binary uses a part of it"
+)]
 
+use std::fmt::Display;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Once;
 use std::thread;
@@ -28,6 +34,31 @@ pub(crate) fn store_failure(name: &str, subject: impl Fn() -> StoreSubject + Sen
         runtime.block_on(async { case.run(subject()).await });
     })
 }
+
+/// Asserts that each of these cases fails, and none by coming to no end.
+pub(crate) fn assert_caught(bug: impl Display, cases: &[&str], failure: impl Fn(&str) -> Option<String>) {
+    for name in cases {
+        let failure = failure(name).unwrap_or_else(|| panic!("{bug} is not caught by {name}"));
+        assert!(
+            !failure.contains("did not come to an end"),
+            "{bug} makes {name} hang instead of fail"
+        );
+    }
+}
+
+/// Makes a test of each bug and the cases that catch it, by a function `assert_caught` in scope, and the list `PROOFS`.
+macro_rules! proofs {
+    ($bugs:ident; $($test:ident: $bug:ident => [$($case:literal,)+];)+) => {
+        $(#[test]
+        fn $test() {
+            assert_caught($bugs::$bug, &[$($case),+]);
+        })+
+
+        const PROOFS: &[($bugs, &[&str])] = &[$(($bugs::$bug, &[$($case),+])),+];
+    };
+}
+
+pub(crate) use proofs;
 
 /// Returns the message of the case's panic.
 fn panic_of(parallel: bool, case: impl Fn(&Runtime) + Send + Sync) -> Option<String> {
