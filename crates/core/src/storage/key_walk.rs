@@ -50,7 +50,8 @@ impl KeyWalk {
         Self::new(from, MAX_ALIASES)
     }
 
-    /// Begins a walk through any number of moves, which a storage may have forgotten except for their tombstones.
+    /// Begins a walk through any number of moves, by aliases and tombstones alike, as [`destroy`](crate::Storage::destroy)
+    /// requires.
     #[must_use]
     pub const fn moves(from: SessionKey) -> Self {
         Self::new(from, usize::MAX)

@@ -28,7 +28,7 @@ pub struct Outcome {
 }
 
 impl Outcome {
-    /// Returns the id that the client has to store, if it has to store one: a new id, or its own for another time.
+    /// Returns the id that the client has to store, if any: a new id, or the present one with another lifetime.
     #[must_use]
     pub fn new_id(&self) -> Option<SessionId> {
         match &self.id {
