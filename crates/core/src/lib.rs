@@ -41,9 +41,9 @@ pub use self::report::Report;
 pub use self::session::{Namespace, Session, SessionBuilder, ValueSession};
 pub use self::settings::{AutoStart, UnreadablePolicy};
 pub use self::storage::{
-    Capabilities, Cursor, DEFAULT_LEASE, DEFAULT_MAX_WAITERS, ImmediateStorage, IntoStorage, KeyWalk, Lock, LockId,
-    LockToken, Locked, Lookup, MAX_ALIASES, Meta, Operation, Page, Record, ReportUsage, Storage, StorageError,
-    StorageErrorKind, Stored, Unlock, Usage, replace_under_lock,
+    Capabilities, ClientFacts, Cursor, DEFAULT_LEASE, DEFAULT_MAX_WAITERS, Facts, ImmediateStorage, IntoStorage,
+    KeyWalk, Lock, LockId, LockToken, Locked, Lookup, MAX_ALIASES, Meta, Operation, Page, ParseFactsError, Record,
+    ReportUsage, SessionHead, Storage, StorageError, StorageErrorKind, Stored, Unlock, Usage, replace_under_lock,
 };
 pub use self::store::{
     Applied, Entry, EntryHead, EntryList, EntryVersion, LocalLocks, LocalLocksBuilder, LockedStore, LockedStoreBuilder,

@@ -164,7 +164,7 @@ async fn a_file_that_may_not_be_read_is_denied_and_left_alone() {
         }
         // The other sessions are listed and swept all the same.
         let listed = storage.scan(None, 10).await.expect("scan").sessions;
-        assert_eq!(listed.iter().map(|(key, _)| *key).collect::<Vec<_>>(), [key("two")]);
+        assert_eq!(listed.iter().map(|head| head.key).collect::<Vec<_>>(), [key("two")]);
         assert_eq!(storage.sweep(10).await.expect("sweep").len(), 2);
         denied(storage.sweep(10).await);
         assert_eq!(payload(&storage, &key("two")).await, b"x");

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 
 /// The longest payload that lies in the entry itself: it fills three cache lines with the rest of the entry.
-pub(crate) const SHORT: usize = 86;
+pub(crate) const SHORT: usize = 78;
 
 /// A short payload lies in the entry: reading the entry reads the payload too, without another cache miss or a
 /// reference count. A longer one is shared with its readers.

@@ -1,6 +1,6 @@
 //! Listing sessions, a page at a time.
 
-use sessile_core::{Cursor, Meta, Page, SessionKey, StorageErrorKind, Timestamp};
+use sessile_core::{Cursor, Page, SessionHead, StorageErrorKind, Timestamp};
 
 use crate::shard::{SLICE, Shard};
 use crate::slab::Slot;
@@ -69,7 +69,7 @@ pub(crate) fn page<'a>(
 
 impl State {
     /// Lists the live entries of one slice below a slot, downwards, until there are `limit`.
-    fn list(&self, below: &mut Slot, limit: usize, sessions: &mut Vec<(SessionKey, Meta)>, now: Timestamp) {
+    fn list(&self, below: &mut Slot, limit: usize, sessions: &mut Vec<SessionHead>, now: Timestamp) {
         *below = (*below).min(Slot::try_from(self.entries.len()).unwrap_or(Slot::MAX));
         for _ in 0..SLICE {
             if *below == 0 || sessions.len() >= limit {
@@ -78,7 +78,8 @@ impl State {
             *below -= 1;
             let entry = &self.entries[*below];
             if !entry.meta.has_expired(now) {
-                sessions.push((entry.key, entry.meta.clone()));
+                let head = SessionHead::new(entry.key, entry.meta.clone());
+                sessions.push(head.with_payload_len(entry.payload.len()));
             }
         }
     }

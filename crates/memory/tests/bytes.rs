@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use common::*;
-use sessile_core::{Clock, Lookup, ManualClock, Meta, Record, SessionKey, Storage, StorageErrorKind};
+use sessile_core::{Clock, Lookup, ManualClock, Meta, Record, SessionHead, SessionKey, Storage, StorageErrorKind};
 use sessile_memory::{MemoryStats, MemoryStorage};
 
 const SESSION: usize = MemoryStorage::SESSION_BYTES;
@@ -282,7 +282,7 @@ async fn contend(shards: usize) {
     let mut cursor = None;
     loop {
         let page = storage.scan(cursor, 10).await.unwrap();
-        for (key, _) in page.sessions {
+        for SessionHead { key, .. } in page.sessions {
             storage.destroy(&key).await.unwrap();
         }
         cursor = page.next;

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use common::{MS, SECOND, manual_clock, new_id, new_key};
-use sessile_core::{Clock, Meta, OsEntropy, Record, Storage};
+use sessile_core::{Clock, Meta, OsEntropy, Record, SessionHead, Storage};
 use sessile_memory::MemoryStorage;
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
 
@@ -235,7 +235,7 @@ async fn a_session_takes_at_most_250_bytes_and_they_are_freed_without_any_access
     let mut cursor = None;
     loop {
         let page = storage.scan(cursor, 1_000).await.unwrap();
-        for (key, _meta) in page.sessions {
+        for SessionHead { key, .. } in page.sessions {
             storage.read(&key).await.unwrap().found().unwrap();
         }
         cursor = page.next;

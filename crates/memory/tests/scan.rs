@@ -5,7 +5,7 @@ mod common;
 use std::collections::HashMap;
 
 use common::*;
-use sessile_core::{Cursor, SessionKey, Storage, StorageErrorKind};
+use sessile_core::{Cursor, SessionHead, SessionKey, Storage, StorageErrorKind};
 use sessile_memory::MemoryStorage;
 
 /// Counts how often each key is listed, and runs `between` after each page.
@@ -14,7 +14,7 @@ async fn scan(storage: &MemoryStorage, limit: usize, mut between: impl AsyncFnMu
     loop {
         let page = storage.scan(cursor, limit).await.expect("a page");
         assert!(page.sessions.len() <= limit);
-        for (key, _meta) in page.sessions {
+        for SessionHead { key, .. } in page.sessions {
             *seen.entry(key).or_default() += 1;
         }
         // A cursor survives as bytes.
@@ -52,7 +52,8 @@ async fn it_lists_the_metadata_of_a_session() {
     let key = new_key();
     let record = ending(&storage, "", SECOND);
     storage.create(&key, record.clone()).await.unwrap();
-    assert_eq!(storage.scan(None, 10).await.unwrap().sessions, [(key, record.meta)]);
+    let head = SessionHead::new(key, record.meta).with_payload_len(record.payload.len());
+    assert_eq!(storage.scan(None, 10).await.unwrap().sessions, [head]);
 }
 
 #[tokio::test]

@@ -20,7 +20,7 @@ use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::Arc;
 
 use redis::{Cmd, Value};
-use sessile_core::{Cursor, Meta, Page, SessionKey};
+use sessile_core::{Cursor, Page, SessionHead, SessionKey};
 
 use self::position::Position;
 use crate::client::Client;
@@ -112,11 +112,7 @@ async fn scan_keys(
 }
 
 /// Returns the metadata of the sessions that still exist.
-async fn describe(
-    client: &Client,
-    node: &Arc<Node>,
-    keys: Vec<SessionKey>,
-) -> Result<Vec<(SessionKey, Meta)>, Failure> {
+async fn describe(client: &Client, node: &Arc<Node>, keys: Vec<SessionKey>) -> Result<Vec<SessionHead>, Failure> {
     if keys.is_empty() {
         return Ok(Vec::new());
     }
@@ -145,7 +141,7 @@ async fn describe(
         if let Value::BulkString(header) = reply
             && let Some((meta, _)) = codec::decode_meta(&header)
         {
-            sessions.push((key, meta));
+            sessions.push(SessionHead::new(key, meta));
         }
     }
     Ok(sessions)

@@ -220,7 +220,7 @@ async fn scan(storage: &RedisStorage) -> BTreeSet<SessionKey> {
     let (mut seen, mut cursor) = (BTreeSet::new(), None);
     loop {
         let page = storage.scan(cursor, 20).await.unwrap();
-        seen.extend(page.sessions.into_iter().map(|(key, _)| key));
+        seen.extend(page.sessions.into_iter().map(|head| head.key));
         cursor = page.next;
         if cursor.is_none() {
             return seen;

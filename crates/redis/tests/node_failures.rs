@@ -163,7 +163,7 @@ async fn a_scan_ends_while_a_slot_is_left_open() {
     let (mut cursor, mut seen, mut pages) = (None, std::collections::BTreeSet::new(), 0);
     loop {
         let page = storage.scan(cursor, 50).await.unwrap();
-        seen.extend(page.sessions.iter().map(|(key, _)| *key));
+        seen.extend(page.sessions.iter().map(|head| head.key));
         pages += 1;
         // Two passes over three nodes with 201 keys.
         assert!(pages < 60, "the scan goes on and on");

@@ -314,7 +314,7 @@ async fn a_scan_lists_live_sessions_of_its_own_prefix_only() {
     let (mut seen, mut cursor) = (Vec::new(), None);
     loop {
         let page = storage.scan(cursor, 7).await.unwrap();
-        seen.extend(page.sessions.into_iter().map(|(key, _)| key));
+        seen.extend(page.sessions.into_iter().map(|head| head.key));
         cursor = page.next;
         if cursor.is_none() {
             break;

@@ -76,7 +76,9 @@ pub mod error {
     #[doc(inline)]
     pub use sessile_core::MissingSession;
     #[doc(inline)]
-    pub use sessile_core::{CodecError, CodecReason, ExpiredDefault, ParseSessionKeyError, RecordError, Report};
+    pub use sessile_core::{
+        CodecError, CodecReason, ExpiredDefault, ParseFactsError, ParseSessionKeyError, RecordError, Report,
+    };
     #[cfg(feature = "axum")]
     #[doc(inline)]
     pub use sessile_tower::SessionRejection;
@@ -101,9 +103,9 @@ pub mod entropy {
 pub mod storage {
     #[doc(inline)]
     pub use sessile_core::{
-        Capabilities, Cursor, DEFAULT_LEASE, DEFAULT_MAX_WAITERS, ImmediateStorage, IntoStorage, KeyHasher, KeyWalk,
-        Lock, LockId, LockToken, Locked, Lookup, MAX_ALIASES, Meta, Operation, Page, Record, ReportUsage, Storage,
-        StorageError, StorageErrorKind, Stored, Unlock, Usage, replace_under_lock,
+        Capabilities, Cursor, DEFAULT_LEASE, DEFAULT_MAX_WAITERS, Facts, ImmediateStorage, IntoStorage, KeyHasher,
+        KeyWalk, Lock, LockId, LockToken, Locked, Lookup, MAX_ALIASES, Meta, Operation, Page, Record, ReportUsage,
+        SessionHead, Storage, StorageError, StorageErrorKind, Stored, Unlock, Usage, replace_under_lock,
     };
 }
 

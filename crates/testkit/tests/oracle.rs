@@ -115,7 +115,7 @@ impl Side {
             Action::Destroy(key) => observe(storage.destroy(key).await, |()| Observed::Done),
             Action::Scan => {
                 let page = storage.scan(None, 1_000).await.expect("scan");
-                let mut sessions = page.sessions;
+                let mut sessions: Vec<_> = page.sessions.into_iter().map(|head| (head.key, head.meta)).collect();
                 sessions.sort_by_key(|(key, _)| *key);
                 Observed::Listed(sessions)
             }

@@ -5,6 +5,8 @@ use std::str::FromStr;
 
 use sha2::{Digest, Sha256};
 
+use super::ALPHABET;
+
 /// The number of leading characters of an id that name its shard. See [`SessionKey::shard`].
 pub(crate) const SHARD_LEN: usize = 3;
 
@@ -39,6 +41,33 @@ impl SessionKey {
         Self {
             digest: Sha256::digest(text).into(),
             shard: pad_shard(text),
+        }
+    }
+
+    /// Returns the key of a record that is no session, such as a list of sessions that an extension of this crate keeps
+    /// in the same storage. The same purpose and name have the same key everywhere.
+    ///
+    /// No id has such a key: the text that is hashed begins with characters that ids must not contain.
+    ///
+    /// ```
+    /// use sessile_core::SessionKey;
+    ///
+    /// let key = SessionKey::derive("owner", "ada");
+    /// assert_eq!(key, SessionKey::derive("owner", "ada"));
+    /// assert_ne!(key, SessionKey::derive("owner", "bob"));
+    /// ```
+    #[must_use]
+    pub fn derive(purpose: &str, name: &str) -> Self {
+        let mut hasher = Sha256::new_with_prefix(b"sessile:");
+        // The length comes first, so that no part of the purpose can be taken for a part of the name.
+        hasher.update((purpose.len() as u64).to_be_bytes());
+        hasher.update(purpose);
+        hasher.update(name);
+        let digest: [u8; 32] = hasher.finalize().into();
+        let shard = [digest[0], digest[1], digest[2]].map(|byte| ALPHABET[usize::from(byte & 63)]);
+        Self {
+            digest,
+            shard: pad_shard(&shard),
         }
     }
 

@@ -5,7 +5,9 @@
 //! more than conditional writes.
 
 mod capabilities;
+mod client_facts;
 mod error;
+mod facts;
 mod immediate;
 mod key_walk;
 mod lock;
@@ -22,7 +24,10 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 pub use self::capabilities::Capabilities;
+pub use self::client_facts::ClientFacts;
 pub use self::error::{StorageError, StorageErrorKind};
+pub use self::facts::{Facts, ParseFactsError};
+pub(crate) use self::facts::{Role, push_number, take_number};
 pub use self::immediate::ImmediateStorage;
 pub use self::key_walk::KeyWalk;
 pub use self::lock::{Lock, LockId, LockToken, Unlock};
@@ -30,7 +35,7 @@ pub use self::operation::Operation;
 pub use self::record::{Locked, Lookup, Meta, Record, Stored};
 pub use self::replace::replace_under_lock;
 pub(crate) use self::replace::{into_replace_error, lock_if_unchanged};
-pub use self::scan::{Cursor, Page};
+pub use self::scan::{Cursor, Page, SessionHead};
 pub use self::usage::{ReportUsage, Usage};
 use crate::clock::{Clock, Timestamp};
 use crate::id::SessionKey;

@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use crate::clock::Timestamp;
 use crate::id::SessionKey;
-use crate::storage::Lock;
+use crate::storage::{Facts, Lock};
 
 /// A session at rest: the metadata that a storage acts on, and the payload.
 #[derive(Clone, PartialEq, Eq)]
@@ -54,10 +54,12 @@ pub struct Meta {
     pub deadline: Option<Timestamp>,
     /// The number of writes: 1 when created, one more with each commit and rotation. Touching does not count.
     pub version: u64,
+    /// The owner and other facts that a listing tells. Storages keep their [bytes](Facts::as_bytes) unchanged.
+    pub facts: Facts,
 }
 
 impl Meta {
-    /// Creates the metadata of a new session that has no deadline.
+    /// Creates the metadata of a new session that has no deadline and no facts.
     #[must_use]
     pub fn new(now: Timestamp) -> Self {
         Self {
@@ -65,6 +67,7 @@ impl Meta {
             last_active: now,
             deadline: None,
             version: 1,
+            facts: Facts::NONE,
         }
     }
 
@@ -72,6 +75,13 @@ impl Meta {
     #[must_use]
     pub fn with_deadline(mut self, deadline: Option<Timestamp>) -> Self {
         self.deadline = deadline;
+        self
+    }
+
+    /// Sets the facts.
+    #[must_use]
+    pub fn with_facts(mut self, facts: Facts) -> Self {
+        self.facts = facts;
         self
     }
 

@@ -1,4 +1,4 @@
-//! [`Cursor`] and [`Page`]: listing sessions.
+//! [`Cursor`], [`Page`] and [`SessionHead`]: listing sessions.
 
 use std::fmt;
 
@@ -35,7 +35,7 @@ impl fmt::Debug for Cursor {
 #[non_exhaustive]
 pub struct Page {
     /// The sessions, each of which was live when it was listed.
-    pub sessions: Vec<(SessionKey, Meta)>,
+    pub sessions: Vec<SessionHead>,
     /// The position of the next page; `None` after the last. An empty page may have a successor.
     pub next: Option<Cursor>,
 }
@@ -43,7 +43,38 @@ pub struct Page {
 impl Page {
     /// Creates a page.
     #[must_use]
-    pub fn new(sessions: Vec<(SessionKey, Meta)>, next: Option<Cursor>) -> Self {
+    pub fn new(sessions: Vec<SessionHead>, next: Option<Cursor>) -> Self {
         Self { sessions, next }
+    }
+}
+
+/// A session as a listing shows it: without its payload.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct SessionHead {
+    /// The key under which the record is stored.
+    pub key: SessionKey,
+    /// The metadata.
+    pub meta: Meta,
+    /// The length of the payload in bytes; `None` if the storage would have to read the payload to know it.
+    pub payload_len: Option<usize>,
+}
+
+impl SessionHead {
+    /// Creates a head of a session whose payload has an unknown length.
+    #[must_use]
+    pub fn new(key: SessionKey, meta: Meta) -> Self {
+        Self {
+            key,
+            meta,
+            payload_len: None,
+        }
+    }
+
+    /// Sets the length of the payload, in bytes.
+    #[must_use]
+    pub fn with_payload_len(mut self, length: usize) -> Self {
+        self.payload_len = Some(length);
+        self
     }
 }

@@ -1,6 +1,7 @@
 //! [`Visit`]: a client's request for a session.
 
 use crate::id::SessionId;
+use crate::storage::ClientFacts;
 use crate::window::ShownWindow;
 
 /// The context in which a request, connection or task uses a session: the id that the client sent, and how to use it.
@@ -29,6 +30,8 @@ pub(crate) struct Extra {
     /// The ids to try in this order if the first names no session.
     pub(crate) candidates: Vec<SessionId>,
     pub(crate) window: ShownWindow,
+    /// The client, if the application says who it is.
+    pub(crate) client: Option<ClientFacts<'static>>,
 }
 
 /// The flags of a visit, as bits of one word: every request moves its visit several times, and reading a word right
@@ -115,6 +118,15 @@ impl Visit {
     pub fn window(mut self, shown: ShownWindow) -> Self {
         if shown != ShownWindow::Nothing {
             self.extra.get_or_insert_default().window = shown;
+        }
+        self
+    }
+
+    /// Says what is known of the client. It is recorded if the session begins in this visit or its owner
+    /// [logs in](crate::Session::log_in), for lists that the [registry](crate::Session::registry) makes.
+    pub fn client(mut self, client: ClientFacts<'_>) -> Self {
+        if !client.is_empty() {
+            self.extra.get_or_insert_default().client = Some(client.into_owned());
         }
         self
     }

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use sessile_core::{IdChange, Lookup, SessionKey, Storage};
+use sessile_core::{IdChange, Lookup, SessionHead, SessionKey, Storage};
 use sessile_memory::MemoryStorage;
 
 use crate::acknowledged::{acknowledged, was_destroyed};
@@ -28,7 +28,7 @@ struct Live {
 pub(crate) async fn all(recorder: &Recorder, storage: &MemoryStorage, window: Option<Duration>) -> Verdict {
     let page = storage.scan(None, 1_000).await.expect("the storage can be read");
     let mut live = Vec::new();
-    for (key, meta) in page.sessions {
+    for SessionHead { key, meta, .. } in page.sessions {
         let stored = storage.read(&key).await.expect("the storage can be read").found();
         let record = stored.expect("the session was just listed").record;
         let contents = contents(&record).await;

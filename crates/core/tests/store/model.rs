@@ -194,7 +194,8 @@ impl<S: Storage> Fixture<S> {
             }
             Step::Destroy { key: of } => StepResult::Destroyed(expect_ready(storage.destroy(&key(of))).unwrap()),
             Step::Scan => {
-                let mut sessions = expect_ready(storage.scan(None, 1_000)).unwrap().sessions;
+                let sessions = expect_ready(storage.scan(None, 1_000)).unwrap().sessions;
+                let mut sessions: Vec<_> = sessions.into_iter().map(|head| (head.key, head.meta)).collect();
                 sessions.sort_by_key(|(key, _)| *key);
                 StepResult::Sessions(sessions)
             }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::ffi::OsString;
 
-use sessile_core::{Meta, SessionKey, StorageErrorKind};
+use sessile_core::{SessionHead, SessionKey, StorageErrorKind};
 
 use crate::failure::{Context, Failure, Result};
 use crate::files::Files;
@@ -14,7 +14,7 @@ use crate::folder::lookup::{KeyState, Part};
 
 /// The sessions in a slice of a scan.
 pub(crate) struct ScanSlice {
-    pub(crate) found: Vec<(SessionKey, Meta)>,
+    pub(crate) found: Vec<SessionHead>,
     /// The start of the next slice, or `None` at the end.
     pub(crate) next: Option<Position>,
 }
@@ -61,9 +61,9 @@ impl Files {
     ///
     /// Corrupt and unreadable sessions are left out: an operation on one of them reports the error, and the others must
     /// be listed all the same.
-    fn list_session(&self, key: &SessionKey) -> Result<Option<(SessionKey, Meta)>> {
+    fn list_session(&self, key: &SessionKey) -> Result<Option<SessionHead>> {
         match self.folder.state(key, Part::Header) {
-            Ok(KeyState::Live(live)) => Ok(Some((*key, live.meta))),
+            Ok(KeyState::Live(live)) => Ok(Some(SessionHead::new(*key, live.meta))),
             Ok(_) | Err(Failure::Corrupt(_) | Failure::Quarantined(..)) => Ok(None),
             Err(failure) if failure.kind() == StorageErrorKind::Denied => Ok(None),
             Err(failure) => Err(failure),

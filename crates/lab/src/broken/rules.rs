@@ -3,7 +3,9 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use sessile_core::{LockId, LockToken, Lookup, Meta, Record, SessionKey, StorageErrorKind, Stored, Timestamp};
+use sessile_core::{
+    LockId, LockToken, Lookup, Meta, Record, SessionHead, SessionKey, StorageErrorKind, Stored, Timestamp,
+};
 use sessile_testkit::model::{Attempt, Holder, ModelState, Rotation, Rules};
 
 use super::{Bug, WriteResult, locks, records, replace, rotate, touch};
@@ -144,13 +146,7 @@ impl Rules for Bug {
         state.destroy(key, now)
     }
 
-    fn scan(
-        &self,
-        state: &ModelState,
-        after: Option<&SessionKey>,
-        limit: usize,
-        now: Timestamp,
-    ) -> Vec<(SessionKey, Meta)> {
+    fn scan(&self, state: &ModelState, after: Option<&SessionKey>, limit: usize, now: Timestamp) -> Vec<SessionHead> {
         let now = self.now(now);
         match self {
             Self::ScanListsTheExpired => state.scan(after, limit, Timestamp::MIN),

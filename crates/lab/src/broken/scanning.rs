@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use sessile_core::{Cursor, Lookup, Page, SessionKey, Storage, StorageError, StorageErrorKind, Stored};
+use sessile_core::{Cursor, Lookup, Page, SessionHead, SessionKey, Storage, StorageError, StorageErrorKind, Stored};
 
 use super::{Broken, Bug, MOMENT};
 use crate::locked;
@@ -37,7 +37,7 @@ impl Broken {
             }
             Bug::ScanLocks => {
                 let page = self.model.scan(cursor, limit).await?;
-                for (key, _) in &page.sessions {
+                for SessionHead { key, .. } in &page.sessions {
                     if let Ok(Lookup::Found(mut locked)) = self.model.lock(key, Duration::ZERO).await {
                         locked.lock.disarm();
                     }

@@ -117,7 +117,7 @@ async fn a_scan_ends_and_misses_none_though_a_slot_was_left_open() {
     let (mut seen, mut cursor, mut pages) = (BTreeSet::new(), None, 0);
     loop {
         let page = scene.storage.scan(cursor, 10).await.unwrap();
-        seen.extend(page.sessions.into_iter().map(|(key, _)| key));
+        seen.extend(page.sessions.into_iter().map(|head| head.key));
         cursor = page.next;
         pages += 1;
         // There are thirty sessions, and each is on one of two nodes.

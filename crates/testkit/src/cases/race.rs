@@ -198,7 +198,7 @@ pub(crate) async fn a_scan_misses_none_that_lives_throughout(ctx: Context) {
         let mut pages = 0;
         loop {
             let page = handle(&ctx, limit).scan(cursor, limit).await.expect("scan");
-            listed.extend(page.sessions.into_iter().map(|(key, _)| key));
+            listed.extend(page.sessions.into_iter().map(|head| head.key));
             cursor = page.next;
             pages += 1;
             assert!(pages < 10_000, "a scan does not come to its end");

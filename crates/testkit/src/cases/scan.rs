@@ -31,7 +31,7 @@ async fn scan(ctx: &Context, limit: usize) -> BTreeMap<SessionKey, Meta> {
             "a page of {} where {limit} may be",
             page.sessions.len()
         );
-        listed.extend(page.sessions);
+        listed.extend(page.sessions.into_iter().map(|head| (head.key, head.meta)));
         cursor = page.next;
         if cursor.is_none() {
             return listed;
@@ -112,7 +112,7 @@ pub(crate) async fn goes_on_from_the_bytes_of_a_cursor(ctx: Context) {
         let from = cursor.take().map(Cursor::from_bytes);
         let storage = if page % 2 == 0 { ctx.storage() } else { ctx.second() };
         let page = storage.scan(from, 2).await.expect("scan by either handle");
-        listed.extend(page.sessions.into_iter().map(|(key, _)| key));
+        listed.extend(page.sessions.into_iter().map(|head| head.key));
         match page.next {
             Some(next) => cursor = Some(next.as_bytes().to_vec()),
             None => break,
@@ -133,7 +133,7 @@ pub(crate) async fn misses_none_that_lives_throughout(ctx: Context) {
         let mut cursor = None;
         for round in 0..PAGES {
             let page = ctx.storage().scan(cursor, limit).await.expect("scan");
-            listed.extend(page.sessions.into_iter().map(|(key, _)| key));
+            listed.extend(page.sessions.into_iter().map(|head| head.key));
             cursor = page.next;
             if cursor.is_none() {
                 break;

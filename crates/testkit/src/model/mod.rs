@@ -290,7 +290,7 @@ impl Storage for ModelStorage {
         let sessions = self.step(|rules, state, now| rules.scan(state, after.as_ref(), limit, now));
         // A full page may be the last, so the next one may be empty.
         let last = sessions.last().filter(|_| sessions.len() >= limit);
-        let next = last.map(|(key, _)| Cursor::from_bytes(key.to_string().into_bytes()));
+        let next = last.map(|head| Cursor::from_bytes(head.key.to_string().into_bytes()));
         Ok(Page::new(sessions, next))
     }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use sessile_core::{LockId, LockToken, Lookup, Meta, Record, SessionKey, StorageErrorKind, Stored, Timestamp};
+use sessile_core::{LockId, LockToken, Lookup, Record, SessionHead, SessionKey, StorageErrorKind, Stored, Timestamp};
 
 use super::state::Holder;
 use super::{Attempt, ModelState, Rotation};
@@ -141,12 +141,12 @@ impl ModelState {
     /// Returns up to `limit` live sessions after `after`, in the order of their keys. More may follow if the result has
     /// `limit` entries. See [`Storage::scan`](sessile_core::Storage::scan).
     #[must_use]
-    pub fn scan(&self, after: Option<&SessionKey>, limit: usize, now: Timestamp) -> Vec<(SessionKey, Meta)> {
+    pub fn scan(&self, after: Option<&SessionKey>, limit: usize, now: Timestamp) -> Vec<SessionHead> {
         self.records
             .iter()
             .filter(|(key, record)| after.is_none_or(|after| *key > after) && !record.meta.has_expired(now))
             .take(limit)
-            .map(|(key, record)| (*key, record.meta.clone()))
+            .map(|(key, record)| SessionHead::new(*key, record.meta.clone()).with_payload_len(record.payload.len()))
             .collect()
     }
 

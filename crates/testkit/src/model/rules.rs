@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::fmt::Debug;
 use std::time::Duration;
 
-use sessile_core::{LockId, LockToken, Lookup, Meta, Record, SessionKey, StorageErrorKind, Stored, Timestamp};
+use sessile_core::{LockId, LockToken, Lookup, Record, SessionHead, SessionKey, StorageErrorKind, Stored, Timestamp};
 
 use crate::model::{Attempt, ModelState, Rotation};
 
@@ -139,13 +139,7 @@ pub trait Rules: Debug + Send + Sync + 'static {
     }
 
     /// [`ModelState::scan`]
-    fn scan(
-        &self,
-        state: &ModelState,
-        after: Option<&SessionKey>,
-        limit: usize,
-        now: Timestamp,
-    ) -> Vec<(SessionKey, Meta)> {
+    fn scan(&self, state: &ModelState, after: Option<&SessionKey>, limit: usize, now: Timestamp) -> Vec<SessionHead> {
         state.scan(after, limit, now)
     }
 

@@ -10,8 +10,8 @@ use super::lookup::Part;
 use crate::clock::{Clock, Timestamp};
 use crate::id::SessionKey;
 use crate::storage::{
-    Capabilities, Cursor, ImmediateStorage, Lock, LockId, Locked, Lookup, Page, Record, Storage, StorageError, Stored,
-    into_replace_error, lock_if_unchanged,
+    Capabilities, Cursor, ImmediateStorage, Lock, LockId, Locked, Lookup, Page, Record, SessionHead, Storage,
+    StorageError, Stored, into_replace_error, lock_if_unchanged,
 };
 use crate::store::{Locks, RecordStore};
 
@@ -115,7 +115,7 @@ impl<R: RecordStore + ?Sized, L: Locks + ?Sized> Storage for LockedStore<R, L> {
             .entries
             .into_iter()
             .filter_map(|(key, head)| match KeyState::read(&head) {
-                Some(KeyState::Live(live)) if !live.meta.has_expired(now) => Some((key, live.meta)),
+                Some(KeyState::Live(live)) if !live.meta.has_expired(now) => Some(SessionHead::new(key, live.meta)),
                 _ => None,
             });
         Ok(Page::new(live.collect(), list.next))

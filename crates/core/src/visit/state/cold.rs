@@ -8,6 +8,7 @@ use tokio::sync::oneshot;
 
 use crate::clock::Timestamp;
 use crate::id::{SessionId, SessionKey};
+use crate::storage::ClientFacts;
 use crate::window::ShownWindow;
 
 /// The part of a state that few visits need, boxed to keep the others small.
@@ -23,6 +24,8 @@ pub(in crate::visit) struct ColdState {
     pub(in crate::visit) previous_key: Option<SessionKey>,
     /// The browser window that the client shows.
     pub(in crate::visit) shown: ShownWindow,
+    /// The client, if the application says who it is.
+    pub(in crate::visit) client: Option<ClientFacts<'static>>,
     /// Wakes the task of the visit when the lock was taken elsewhere, so that it renews the lock.
     pub(in crate::visit) renewal_waker: Option<Waker>,
     /// The wait queue of [operations](super::operation).
@@ -38,6 +41,7 @@ impl ColdState {
         candidates: Vec::new(),
         previous_key: None,
         shown: ShownWindow::Nothing,
+        client: None,
         renewal_waker: None,
         queue: VecDeque::new(),
         ended_at: None,

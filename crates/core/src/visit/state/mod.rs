@@ -134,6 +134,7 @@ impl State {
             Box::new(ColdState {
                 candidates: extra.candidates,
                 shown: extra.window,
+                client: extra.client,
                 ..ColdState::NOTHING
             })
         });

@@ -244,7 +244,7 @@ async fn a_sweep_quarantines_corrupt_files() {
     // A scan lists the other sessions.
     let page = fixture.storage.scan(None, 100).await.expect("scan");
     assert_eq!(
-        page.sessions.iter().map(|(key, _)| *key).collect::<Vec<_>>(),
+        page.sessions.iter().map(|head| head.key).collect::<Vec<_>>(),
         [fixture.bystander]
     );
 }
