@@ -53,6 +53,17 @@ pub enum SessionError {
     /// The default expiration that the application gave has already passed, so the new session, namespace or value
     /// would not exist.
     ExpiredDefault(ExpiredDefault),
+    /// The owner did not [log in](crate::Session::log_in) recently enough for what was requested.
+    NotFresh,
+    /// The owner has as many sessions as the [limit](crate::Limit) allows.
+    TooManySessions {
+        /// The limit.
+        limit: usize,
+    },
+    /// An owner is empty or longer than [`OWNER_MAX_LEN`](crate::Facts::OWNER_MAX_LEN).
+    InvalidOwner,
+    /// All sessions can be ended at once only if the application [counts epochs](crate::SessionBuilder::epochs).
+    EpochsOff,
     /// The storage failed.
     Storage(StorageError),
 }
@@ -142,6 +153,10 @@ impl fmt::Display for SessionError {
                 write!(f, "the session would take {size} bytes; the limit is {limit}")
             }
             Self::ExpiredDefault(default) => default.fmt(f),
+            Self::NotFresh => f.write_str("the login is too long ago"),
+            Self::TooManySessions { limit } => write!(f, "the owner has {limit} sessions, which is the limit"),
+            Self::InvalidOwner => f.write_str("the owner of a session is empty or too long"),
+            Self::EpochsOff => f.write_str("all sessions can be ended at once only if epochs are counted"),
             Self::Storage(error) => error.fmt(f),
         }
     }

@@ -14,6 +14,7 @@ mod id;
 mod json;
 mod keys;
 mod payload;
+mod population;
 mod report;
 mod session;
 mod settings;
@@ -37,6 +38,7 @@ pub use self::id::{Fingerprint, KeyHasher, ParseSessionKeyError, SessionId, Sess
 pub use self::json::{CodecError, CodecReason};
 pub use self::keys::{Accepts, Key, NamespaceKey, NamespaceName, Namespaces, OnMismatch, Untyped, ValueKey, Values};
 pub use self::payload::RecordError;
+pub use self::population::{Audit, EndReason, Limit, Policy, Registry, SessionInfo, SessionList};
 pub use self::report::Report;
 pub use self::session::{Namespace, Session, SessionBuilder, ValueSession};
 pub use self::settings::{AutoStart, UnreadablePolicy};

@@ -67,9 +67,13 @@ impl SessionError {
             Self::Unreadable(_) => {
                 "find out which other program writes to the storage, or drop unreadable records with `UnreadablePolicy::Drop`"
             }
+            Self::InvalidOwner => "log in with a text of 1 to 255 bytes, such as the primary key of the account",
+            Self::EpochsOff => "build the session with `epochs(true)`",
             Self::Storage(error) if error.is_retryable() => "check that the storage is up and can be reached",
             Self::Storage(_) => "check the storage: the error is not temporary",
-            Self::Unknown | Self::Gone | Self::Superseded => return None,
+            Self::Unknown | Self::Gone | Self::Superseded | Self::NotFresh | Self::TooManySessions { .. } => {
+                return None;
+            }
         })
     }
 }

@@ -9,7 +9,8 @@ use crate::clock::Timestamp;
 use crate::entropy::Entropy;
 use crate::error::SessionError;
 use crate::expiration::{Expiration, Lifetime};
-use crate::storage::Storage;
+use crate::population::Limit;
+use crate::storage::{ImmediateStorage, Storage};
 
 /// Decides how a visit starts its session before the application asks for it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -53,6 +54,10 @@ pub(crate) struct Settings {
     pub(crate) lock_wait: Duration,
     pub(crate) rotation_grace: Duration,
     pub(crate) unreadable: UnreadablePolicy,
+    /// The maximum number of sessions of one owner.
+    pub(crate) limit: Option<Limit>,
+    /// `true` if all sessions can be ended at once.
+    pub(crate) epochs: bool,
     /// The types of the namespaces and values with which the session was declared.
     pub(crate) declared: TypeId,
 }
@@ -85,6 +90,13 @@ impl Resolution {
 }
 
 impl Settings {
+    /// Returns the operations of the storage that never wait, unless a session has to be looked up together with the
+    /// epoch.
+    #[inline]
+    pub(crate) fn immediate(&self) -> Option<&dyn ImmediateStorage> {
+        if self.epochs { None } else { self.storage.immediate() }
+    }
+
     /// Returns the lifetime of a session that begins at `now`. Runs code of the application, so no state may be locked.
     pub(crate) fn default_lifetime(&self, now: Timestamp) -> Lifetime {
         let expiration = match &self.default_expiration {
@@ -127,6 +139,8 @@ impl fmt::Debug for Settings {
             .field("lock_wait", &self.lock_wait)
             .field("rotation_grace", &self.rotation_grace)
             .field("unreadable", &self.unreadable)
+            .field("limit", &self.limit)
+            .field("epochs", &self.epochs)
             .finish_non_exhaustive()
     }
 }

@@ -13,7 +13,9 @@ impl SessionError {
     /// | error | status |
     /// |---|---|
     /// | [`Gone`](SessionError::Gone), [`Superseded`](SessionError::Superseded) | 409: another request ended or moved the session; a retry meets its present state |
+    /// | [`TooManySessions`](SessionError::TooManySessions) | 409: the owner can end another session first |
     /// | [`Unknown`](SessionError::Unknown) | 403: the client's id names no session, and sending it again does not help |
+    /// | [`NotFresh`](SessionError::NotFresh) | 403: the owner has to log in again |
     /// | [`Storage`](SessionError::Storage), and [retryable](SessionError::is_retryable) errors | 503 |
     /// | any other | 500 |
     ///
@@ -31,8 +33,8 @@ impl SessionError {
     #[must_use]
     pub fn status(&self) -> StatusCode {
         match self {
-            Self::Gone | Self::Superseded => StatusCode::CONFLICT,
-            Self::Unknown => StatusCode::FORBIDDEN,
+            Self::Gone | Self::Superseded | Self::TooManySessions { .. } => StatusCode::CONFLICT,
+            Self::Unknown | Self::NotFresh => StatusCode::FORBIDDEN,
             Self::Storage(_) => StatusCode::SERVICE_UNAVAILABLE,
             error if error.is_retryable() => StatusCode::SERVICE_UNAVAILABLE,
             _ => StatusCode::INTERNAL_SERVER_ERROR,
@@ -52,6 +54,8 @@ impl SessionError {
             Self::Gone => "the session has ended",
             Self::Superseded => "the session has moved to another id",
             Self::Unknown => "there is no such session",
+            Self::NotFresh => "log in again",
+            Self::TooManySessions { .. } => "there are too many sessions",
             Self::LockTimeout | Self::TooManyWaiters => "the session is busy",
             error if error.status() == StatusCode::SERVICE_UNAVAILABLE => "the session is not available",
             _ => "the session failed",

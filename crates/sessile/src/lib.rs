@@ -99,6 +99,12 @@ pub mod entropy {
     pub use sessile_core::{Entropy, OsEntropy};
 }
 
+/// Sessions as a population: who is logged in, how to end that, and how many sessions a user may have.
+pub mod population {
+    #[doc(inline)]
+    pub use sessile_core::{Audit, ClientFacts, EndReason, Limit, Policy, Registry, SessionInfo, SessionList};
+}
+
 /// The contract between sessions and storages: for storages of your own.
 pub mod storage {
     #[doc(inline)]

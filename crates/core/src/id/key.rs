@@ -71,6 +71,14 @@ impl SessionKey {
         }
     }
 
+    /// Returns the key with these parts; `None` if the shard has characters that no key has.
+    pub(crate) fn from_parts(digest: [u8; 32], shard: [u8; SHARD_LEN]) -> Option<Self> {
+        super::are_allowed(&shard).then(|| Self {
+            digest,
+            shard: pad_shard(&shard),
+        })
+    }
+
     /// Returns the 32 bytes of the digest. They are unique to the session and evenly distributed.
     #[inline]
     #[must_use]

@@ -9,6 +9,7 @@ use super::Session;
 use crate::entropy::{Entropy, OsEntropy};
 use crate::expiration::{DAY, Expiration, MINUTE, SECOND};
 use crate::keys::{Namespaces, Values};
+use crate::population::{Limit, Policy};
 use crate::settings::{AutoStart, DefaultExpiration, Resolution, Settings, UnreadablePolicy};
 use crate::storage::Storage;
 
@@ -46,6 +47,8 @@ impl<N: Namespaces, V: Values> SessionBuilder<N, V> {
                 lock_wait: 10 * SECOND,
                 rotation_grace: Duration::ZERO,
                 unreadable: UnreadablePolicy::Fail,
+                limit: None,
+                epochs: false,
                 declared: TypeId::of::<(N, V)>(),
             },
             declared: PhantomData,
@@ -146,6 +149,28 @@ impl<N: Namespaces, V: Values> SessionBuilder<N, V> {
     /// ```
     pub fn max_lifetime(mut self, lifetime: impl Into<Option<Duration>>) -> Self {
         self.settings.max_lifetime = lifetime.into();
+        self
+    }
+
+    /// Sets the [idle limit](Self::max_idle) and the [overall limit](Self::max_lifetime) that a standard recommends.
+    pub fn policy(mut self, policy: Policy) -> Self {
+        self.settings.max_idle = policy.max_idle;
+        self.settings.max_lifetime = policy.max_lifetime;
+        self
+    }
+
+    /// Limits the number of sessions that one owner can be [logged in](Session::log_in) with. By default there is no
+    /// limit.
+    pub fn limit(mut self, limit: impl Into<Option<Limit>>) -> Self {
+        self.settings.limit = limit.into();
+        self
+    }
+
+    /// Sets whether all sessions can be [ended at once](crate::Registry::end_everything): by default not. Each session
+    /// then carries the epoch in which it began, and each start reads the present epoch beside the session: one more
+    /// read, at the same time. Sessions from before it was set belong to the first epoch.
+    pub fn epochs(mut self, epochs: bool) -> Self {
+        self.settings.epochs = epochs;
         self
     }
 

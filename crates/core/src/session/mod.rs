@@ -7,6 +7,7 @@ mod enter;
 mod facts;
 mod lifecycle;
 mod namespace;
+mod owner;
 mod transactions;
 mod values;
 

@@ -115,6 +115,12 @@ impl StorageError {
         self.0.storage
     }
 
+    /// Returns whether the operation may have taken effect all the same.
+    pub(crate) fn is_ambiguous(&self) -> bool {
+        use StorageErrorKind::{Other, Timeout, Unavailable};
+        matches!(self.kind(), Unavailable | Timeout | Other)
+    }
+
     /// Returns whether the same request may succeed a little later.
     #[must_use]
     pub fn is_retryable(&self) -> bool {

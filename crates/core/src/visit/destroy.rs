@@ -14,10 +14,11 @@ impl Context {
     /// The storage follows the session to its current key if it has moved, even by a concurrent close of the same
     /// visit.
     pub(crate) async fn destroy(self: &Arc<Self>) -> Result<(), SessionError> {
-        let (key, others, epoch, session) = {
+        let (key, others, epoch, session, owner) = {
             let mut state = self.state();
+            let owner = state.meta().and_then(|meta| meta.facts.owner()).map(Box::<str>::from);
             let (key, others) = state.keys_to_destroy();
-            (key, others, state.epoch, state.session)
+            (key, others, state.epoch, state.session, owner)
         };
         let mut ended = None;
         for (index, key) in key.iter().chain(&others).enumerate() {
@@ -60,6 +61,10 @@ impl Context {
         }
         if let Some((_, key)) = &ended {
             events::destroyed(key);
+            if let Some(owner) = owner {
+                // A place that stays is found to be dead later.
+                let _ = self.settings.leave(&owner, key).await;
+            }
         }
         Ok(())
     }

@@ -13,10 +13,13 @@ use crate::storage::{Lock, Locked, Lookup, Record, StorageError, Stored};
 impl Settings {
     #[inline]
     pub(super) async fn read(&self, key: &SessionKey) -> Result<(Lookup<Stored>, Timestamp), StorageError> {
-        if let Some(storage) = self.storage.immediate() {
+        if let Some(storage) = self.immediate() {
             return storage.read(key);
         }
-        let found = self.storage.read(key).await?;
+        let found = match self.epochs {
+            false => self.storage.read(key).await?,
+            true => Box::pin(self.read_in_epoch(key)).await?,
+        };
         Ok((found, self.storage.clock().now()))
     }
 
@@ -26,18 +29,21 @@ impl Settings {
         key: &SessionKey,
         wait: Duration,
     ) -> Result<(Lookup<Locked>, Timestamp), StorageError> {
-        if let Some(storage) = self.storage.immediate()
+        if let Some(storage) = self.immediate()
             && let Some(reply) = storage.lock(key)
         {
             return reply;
         }
-        let found = self.storage.lock(key, wait).await?;
+        let found = match self.epochs {
+            false => self.storage.lock(key, wait).await?,
+            true => Box::pin(self.lock_in_epoch(key, wait)).await?,
+        };
         Ok((found, self.storage.clock().now()))
     }
 
     #[inline]
     pub(super) async fn create(&self, key: &SessionKey, record: Record) -> Result<(), StorageError> {
-        match self.storage.immediate() {
+        match self.immediate() {
             Some(storage) => storage.create(key, record),
             None => self.storage.create(key, record).await,
         }
@@ -45,7 +51,7 @@ impl Settings {
 
     #[inline]
     pub(super) async fn commit(&self, lock: &mut Lock, record: Record) -> Result<(), StorageError> {
-        match self.storage.immediate() {
+        match self.immediate() {
             Some(storage) => storage.commit(lock, record),
             None => self.storage.commit(lock, record).await,
         }
@@ -53,7 +59,7 @@ impl Settings {
 
     #[inline]
     pub(super) async fn replace(&self, known: &Stored, record: Record) -> Result<bool, StorageError> {
-        match self.storage.immediate() {
+        match self.immediate() {
             Some(storage) => storage.replace(known, record),
             None => self.storage.replace(known, record).await,
         }
@@ -61,7 +67,7 @@ impl Settings {
 
     #[inline]
     pub(super) async fn release(&self, lock: Lock) -> Result<(), StorageError> {
-        match self.storage.immediate() {
+        match self.immediate() {
             Some(storage) => storage.release(lock),
             None => self.storage.release(lock).await,
         }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::limits::begin_lifetime;
 use crate::error::SessionError;
 use crate::id::SessionId;
+use crate::storage::Facts;
 use crate::visit::Context;
 use crate::visit::state::State;
 
@@ -23,6 +24,29 @@ impl Context {
             begin_lifetime(payload, default, now)?;
             payload.set_authenticated_at(Some(now));
             payload.changed = true;
+            Ok(())
+        })
+    }
+
+    /// Gives the session another owner, or none, with a new id. Authentication is part of becoming the owner.
+    pub(crate) fn change_owner(&self, owner: Option<&str>) -> Result<(), SessionError> {
+        if owner.is_some_and(|owner| owner.is_empty() || owner.len() > Facts::OWNER_MAX_LEN) {
+            return Err(SessionError::InvalidOwner);
+        }
+        let now = self.settings.storage.clock().now();
+        let default = self.settings.default_lifetime(now);
+        self.assign_new_id(Duration::ZERO, |state| {
+            let payload = state.payload_mut();
+            if owner.is_some() {
+                begin_lifetime(payload, default, now)?;
+            }
+            payload.set_authenticated_at(owner.map(|_| now));
+            payload.changed = true;
+            let mut facts = state.facts().with_owner(owner.map(|owner| (owner, now)));
+            if let Some(client) = &state.cold().client {
+                facts = facts.with_client(client);
+            }
+            state.cold_mut().next_facts = Some(facts);
             Ok(())
         })
     }

@@ -90,7 +90,7 @@ impl Context {
 
     /// Does the same as [`load_unlocked`](Context::load_unlocked); returns `None` if it would have to wait.
     fn load_unlocked_immediate(&self) -> Option<Result<bool, SessionError>> {
-        let storage = self.settings.storage.immediate()?;
+        let storage = self.settings.immediate()?;
         let (key, request) = {
             let mut state = self.state();
             (state.lookup_key(), state.begin_load())

@@ -14,7 +14,7 @@ use crate::visit::state::State;
 impl Context {
     /// Closes like [`close`](Context::close). Returns `None`, having done nothing, if it would have to wait.
     pub(in crate::visit) fn close_immediate_now(self: &Arc<Self>) -> Option<Result<(), SessionError>> {
-        self.settings.storage.immediate()?;
+        self.settings.immediate()?;
         let now = self.settings.storage.clock().now();
         self.close_immediate(now, |_| ())
     }
@@ -35,7 +35,7 @@ impl Context {
         now: Timestamp,
         then: impl FnOnce(&mut State) -> R,
     ) -> Option<Result<R, SessionError>> {
-        let storage = self.settings.storage.immediate()?;
+        let storage = self.settings.immediate()?;
         let (step, epoch) = match self.plan_close(now, true) {
             Ok(Plan::Run(step, epoch)) => (step, epoch),
             Ok(Plan::Nothing) => return Some(Ok(then(&mut self.state()))),

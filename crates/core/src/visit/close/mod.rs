@@ -10,7 +10,8 @@ use std::sync::Arc;
 use crate::error::SessionError;
 use crate::events;
 use crate::id::SessionKey;
-use crate::storage::{Meta, lock_if_unchanged};
+use crate::population::Enlisted;
+use crate::storage::{Facts, Meta, StorageError, StorageErrorKind, lock_if_unchanged};
 use crate::visit::Context;
 use crate::visit::close::plan::{Plan, SlowStep, Step, WriteAccess};
 use crate::visit::close::result::{CloseResult, Recorded, RevertOnDrop};
@@ -82,9 +83,16 @@ impl Context {
     async fn run_slow_step(&self, step: SlowStep) -> Result<CloseResult, SessionError> {
         let storage = &self.settings.storage;
         match step {
-            SlowStep::Create { record, id } => {
+            SlowStep::Create { mut record, id } => {
+                if self.settings.epochs {
+                    let epoch = self.settings.read_epoch().await?;
+                    record.meta.facts = record.meta.facts.with_epoch(epoch);
+                }
                 let made = self.new_record(&record, id);
-                let created = self.settings.create(&made.key, record).await;
+                let key = made.key;
+                let enlisted = self.enlist(None, &key, &record.meta.facts).await?;
+                let created = self.settings.create(&key, record).await;
+                let created = self.settle(enlisted, &key, created).await?;
                 made.handle_reply(created)
             }
             SlowStep::Rotate {
@@ -105,7 +113,9 @@ impl Context {
                 let old = *lock.key();
                 let new = id.key();
                 let meta = record.meta.clone();
-                storage.rotate(&mut lock, &new, record, grace).await?;
+                let enlisted = self.enlist(Some(&old), &new, &meta.facts).await?;
+                let rotated = storage.rotate(&mut lock, &new, record, grace).await;
+                self.settle(enlisted, &new, rotated).await??;
                 events::rotated(&old, &new);
                 Ok(CloseResult::written(meta, Some((id, new))))
             }
@@ -126,6 +136,50 @@ impl Context {
                 Ok(CloseResult::touched(moved))
             }
         }
+    }
+
+    /// Brings the roster of an owner up to date before the session is stored under a new key. Costs nothing if the
+    /// session has no owner.
+    async fn enlist(
+        &self,
+        from: Option<&SessionKey>,
+        to: &SessionKey,
+        facts: &Facts,
+    ) -> Result<Option<Enlisted>, SessionError> {
+        let before = self.state().meta().map(|meta| meta.facts.clone()).unwrap_or_default();
+        if facts.owner().is_none() && before.owner().is_none() {
+            return Ok(None);
+        }
+        let before = from.map(|key| (key, &before));
+        let enlisted = Box::pin(self.settings.enlist(before, to, facts)).await?;
+        enlisted.check()?;
+        Ok(Some(enlisted))
+    }
+
+    /// Handles the reply of the storage to the creation or the move of a session that was enlisted.
+    ///
+    /// # Errors
+    ///
+    /// [`TooManySessions`](SessionError::TooManySessions) if a later login has taken the place meanwhile.
+    async fn settle(
+        &self,
+        enlisted: Option<Enlisted>,
+        key: &SessionKey,
+        reply: Result<(), StorageError>,
+    ) -> Result<Result<(), StorageError>, SessionError> {
+        let Some(enlisted) = enlisted else { return Ok(reply) };
+        match &reply {
+            Ok(()) => enlisted.complete(&self.settings).await,
+            Err(error) if error.kind() == StorageErrorKind::Exists => {
+                if let Some(limit) = self.settings.limit {
+                    return Err(limit.exceeded());
+                }
+            }
+            // It may be stored later: the place stays until that is impossible.
+            Err(error) if error.is_ambiguous() => {}
+            Err(_) => enlisted.cancel(&self.settings, key).await,
+        }
+        Ok(reply)
     }
 
     /// Returns the key and metadata as this visit knows them.

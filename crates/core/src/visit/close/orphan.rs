@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::id::SessionKey;
 use crate::settings::Settings;
-use crate::storage::{StorageError, StorageErrorKind};
+use crate::storage::StorageError;
 
 /// Removes a record that is being created, unless the visit learns of it: its id would be known to no client.
 ///
@@ -25,11 +25,10 @@ impl OrphanGuard {
     /// Handles the reply to the creation. After an ambiguous error the record may exist and is removed; after success
     /// the guard stays armed until the visit has recorded the result. After a definite error there is no record.
     pub(in crate::visit) fn handle_reply(mut self, reply: Result<(), StorageError>) -> Result<Self, StorageError> {
-        use StorageErrorKind::{Other, Timeout, Unavailable};
         match reply {
             Ok(()) => Ok(self),
             Err(error) => {
-                if !matches!(error.kind(), Unavailable | Timeout | Other) {
+                if !error.is_ambiguous() {
                     self.settings = None;
                 }
                 Err(error)

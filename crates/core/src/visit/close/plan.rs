@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::clock::Timestamp;
 use crate::error::SessionError;
 use crate::id::SessionId;
-use crate::storage::{Lock, Lookup, Meta, Record, Stored};
+use crate::storage::{Facts, Lock, Lookup, Meta, Record, Stored};
 use crate::visit::Context;
 use crate::visit::sliding::{Slide, has_expired_items};
 use crate::visit::state::{Closing, Phase, State};
@@ -171,7 +171,11 @@ impl Context {
             true => {
                 let payload = state.payload_mut();
                 payload.clear_unused_window(false);
-                Some(payload.next_record(&known, at, &self.settings))
+                let mut record = payload.next_record(&known, at, &self.settings);
+                if let Some(facts) = &state.cold().next_facts {
+                    record.meta.facts = facts.clone();
+                }
+                Some(record)
             }
             false => None,
         };
@@ -224,9 +228,16 @@ impl Context {
         let payload = state.payload_mut();
         payload.purge(at, false)?;
         payload.clear_unused_window(false);
-        let meta = Meta::new(now).with_deadline(self.settings.deadline(payload, now, now));
+        let mut meta = Meta::new(now).with_deadline(self.settings.deadline(payload, now, now));
         let payload = payload.encode(at);
         self.settings.check_size(payload.len(), 0)?;
+        if let Some(cold) = &state.cold {
+            meta.facts = match (&cold.next_facts, &cold.client) {
+                (Some(facts), _) => facts.clone(),
+                (None, Some(client)) => Facts::NONE.with_client(client),
+                (None, None) => Facts::NONE,
+            };
+        }
         Ok(Step::Slow(SlowStep::Create {
             record: Record::new(meta, payload),
             id: state.next_id().cloned(),

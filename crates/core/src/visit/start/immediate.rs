@@ -35,7 +35,7 @@ impl Context {
     /// counts as read.
     #[inline]
     pub(in crate::visit) fn start_immediate(self: &Arc<Self>) -> Option<StartProgress<'_>> {
-        let storage = self.settings.storage.immediate()?;
+        let storage = self.settings.immediate()?;
         let guard = self.try_begin_operation()?;
         let (key, request) = {
             let mut state = self.state();
@@ -66,7 +66,7 @@ impl Context {
     /// then merely counts as read.
     #[inline]
     pub(in crate::visit) fn start_readonly_immediate(self: &Arc<Self>) -> Option<StartProgress<'_>> {
-        let storage = self.settings.storage.immediate()?;
+        let storage = self.settings.immediate()?;
         let (key, request) = {
             let mut state = self.state();
             if state.is_started() {

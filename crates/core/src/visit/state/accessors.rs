@@ -3,7 +3,7 @@
 use crate::clock::Timestamp;
 use crate::id::SessionId;
 use crate::payload::Payload;
-use crate::storage::{Lock, Meta};
+use crate::storage::{Facts, Lock, Meta};
 use crate::visit::state::{ColdState, SessionData, State};
 
 impl State {
@@ -65,10 +65,18 @@ impl State {
         self.cold().next_id.as_ref()
     }
 
-    /// Discards the id that the session was to get.
+    /// Discards the id that the session was to get, with the facts that change with it.
     pub(in crate::visit) fn discard_next_id(&mut self) {
         if let Some(cold) = &mut self.cold {
             cold.next_id = None;
+            cold.next_facts = None;
         }
+    }
+
+    /// Returns the facts about the session, as they are once it is closed.
+    pub(crate) fn facts(&self) -> &Facts {
+        static NONE: Facts = Facts::NONE;
+        let stored = self.meta().map_or(&NONE, |meta| &meta.facts);
+        self.cold().next_facts.as_ref().unwrap_or(stored)
     }
 }

@@ -8,7 +8,7 @@ use tokio::sync::oneshot;
 
 use crate::clock::Timestamp;
 use crate::id::{SessionId, SessionKey};
-use crate::storage::ClientFacts;
+use crate::storage::{ClientFacts, Facts};
 use crate::window::ShownWindow;
 
 /// The part of a state that few visits need, boxed to keep the others small.
@@ -16,6 +16,8 @@ use crate::window::ShownWindow;
 pub(in crate::visit) struct ColdState {
     /// The id that the session gets when it is closed.
     pub(in crate::visit) next_id: Option<SessionId>,
+    /// The facts about the session once it is closed, if they change.
+    pub(in crate::visit) next_facts: Option<Facts>,
     /// The time for which the present id leads to the session after the session has got the next one.
     pub(in crate::visit) grace: Duration,
     /// The ids to try if the first names no session.
@@ -37,6 +39,7 @@ pub(in crate::visit) struct ColdState {
 impl ColdState {
     pub(in crate::visit) const NOTHING: Self = Self {
         next_id: None,
+        next_facts: None,
         grace: Duration::ZERO,
         candidates: Vec::new(),
         previous_key: None,

@@ -271,6 +271,7 @@ impl State {
         self.key = None;
         if let Some(cold) = &mut self.cold {
             cold.next_id = None;
+            cold.next_facts = None;
             cold.candidates = Vec::new();
         }
         self.seen = false;

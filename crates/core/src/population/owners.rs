@@ -1,0 +1,216 @@
+//! The sessions of one owner, in a roster.
+
+use std::time::Instant;
+
+use super::events::EndReason;
+use super::limit::Excess;
+use super::roster::{Committed, HeldRoster, Place, RosterName};
+use super::verify::{RESERVATION, Standing};
+use crate::clock::Timestamp;
+use crate::error::SessionError;
+use crate::id::SessionKey;
+use crate::settings::Settings;
+use crate::storage::Facts;
+
+/// The number of attempts to change a roster against other processes. Each has waited for the lock, so a conflict means
+/// that a roster was just created, or that a lease has ended.
+const ATTEMPTS: usize = 16;
+
+/// A roster without a limit is cleaned each time it has grown by this many places.
+const CLEANING: usize = 16;
+
+/// The changes of rosters that go with the creation or the move of a session.
+#[derive(Debug)]
+#[must_use]
+pub(crate) struct Enlisted {
+    /// The owner in whose roster the session has taken a place.
+    taken: Option<Box<str>>,
+    taken_at: Instant,
+    /// The former owner, and the key by which the session is in the former owner's roster.
+    left: Option<(Box<str>, SessionKey)>,
+}
+
+impl Enlisted {
+    /// # Errors
+    ///
+    /// [`LockTimeout`](SessionError::LockTimeout) if this process has slept for so long that the place may be given
+    /// away.
+    pub(crate) fn check(&self) -> Result<(), SessionError> {
+        match self.taken_at.elapsed() < RESERVATION / 2 {
+            true => Ok(()),
+            false => Err(SessionError::LockTimeout),
+        }
+    }
+
+    /// Gives up the place in the roster of a former owner, now that the session has another. If that fails, the place
+    /// is found to be dead later.
+    pub(crate) async fn complete(self, settings: &Settings) {
+        if let Some((owner, key)) = self.left {
+            let _ = settings.leave(&owner, &key).await;
+        }
+    }
+
+    /// Gives up the place of a session whose creation was refused. If that fails, the place is found to be dead later.
+    pub(crate) async fn cancel(self, settings: &Settings, key: &SessionKey) {
+        if let Some(owner) = self.taken {
+            let _ = settings.give_up(&owner, key).await;
+        }
+    }
+}
+
+impl Settings {
+    /// Sees to it that a session that is about to be stored under `to` is not missing from the roster of its owner.
+    /// `before` is its present key with its present facts, if it is stored.
+    pub(crate) async fn enlist(
+        &self,
+        before: Option<(&SessionKey, &Facts)>,
+        to: &SessionKey,
+        facts: &Facts,
+    ) -> Result<Enlisted, SessionError> {
+        let former = before.and_then(|(key, facts)| Some((facts.owner()?, key)));
+        let mut enlisted = Enlisted {
+            taken: None,
+            taken_at: Instant::now(),
+            left: None,
+        };
+        match (former, facts.owner()) {
+            (Some((former, from)), Some(owner)) if former == owner => {
+                self.move_place(owner, from, to).await?;
+            }
+            (former, owner) => {
+                if let Some(owner) = owner {
+                    self.take_place(owner, to).await?;
+                    enlisted.taken = Some(owner.into());
+                }
+                enlisted.left = former.map(|(former, from)| (former.into(), *from));
+            }
+        }
+        enlisted.taken_at = Instant::now();
+        Ok(enlisted)
+    }
+
+    async fn take_place(&self, owner: &str, key: &SessionKey) -> Result<(), SessionError> {
+        for _ in 0..ATTEMPTS {
+            let mut held = HeldRoster::take(self, RosterName::Owner(owner)).await?;
+            self.make_room(&mut held, owner).await?;
+            held.roster.places.push(Place::new(*key, held.now));
+            if held.commit(self).await? == Committed::Yes {
+                return Ok(());
+            }
+        }
+        Err(SessionError::LockTimeout)
+    }
+
+    async fn move_place(&self, owner: &str, from: &SessionKey, to: &SessionKey) -> Result<(), SessionError> {
+        for _ in 0..ATTEMPTS {
+            let mut held = HeldRoster::take(self, RosterName::Owner(owner)).await?;
+            let now = held.now;
+            match held.roster.place_of(from) {
+                Some(place) => place.move_on(*from, *to),
+                // A storage that has lost writes can have lost the place.
+                None => {
+                    let mut place = Place::new(*from, now);
+                    place.move_on(*from, *to);
+                    held.roster.places.push(place);
+                }
+            }
+            if held.commit(self).await? == Committed::Yes {
+                return Ok(());
+            }
+        }
+        Err(SessionError::LockTimeout)
+    }
+
+    /// Removes the place of a session that is dead or has another owner.
+    pub(crate) async fn leave(&self, owner: &str, key: &SessionKey) -> Result<(), SessionError> {
+        for _ in 0..ATTEMPTS {
+            let mut held = HeldRoster::take(self, RosterName::Owner(owner)).await?;
+            held.roster.remove(key);
+            if held.commit(self).await? == Committed::Yes {
+                return Ok(());
+            }
+        }
+        Err(SessionError::LockTimeout)
+    }
+
+    /// Removes the place of a session that is not to come into being any more.
+    async fn give_up(&self, owner: &str, key: &SessionKey) -> Result<(), SessionError> {
+        let mut held = HeldRoster::take(self, RosterName::Owner(owner)).await?;
+        if let Some(place) = held.roster.place_of(key).cloned() {
+            self.evict(place, owner, held.now).await?;
+            held.roster.remove(key);
+        }
+        held.commit(self).await.map(drop)
+    }
+
+    /// Sees to it that there is room for one more place, within the limit.
+    async fn make_room(&self, held: &mut HeldRoster, owner: &str) -> Result<(), SessionError> {
+        let count = held.roster.places.len();
+        let is_full = self.limit.is_some_and(|limit| count >= limit.count);
+        if !is_full && (count == 0 || !count.is_multiple_of(CLEANING)) {
+            return Ok(());
+        }
+        let last_active = self.clean(held, owner).await?;
+        let Some(limit) = self.limit else { return Ok(()) };
+        let count = held.roster.places.len();
+        if count < limit.count {
+            return Ok(());
+        }
+        let mut victims: Vec<usize> = (0..count).collect();
+        match limit.excess {
+            Excess::RefuseNewest => return Err(limit.exceeded()),
+            // Places are in the order of the logins.
+            Excess::EvictOldest => {}
+            Excess::EvictLeastActive => victims.sort_by_key(|&index| last_active[index]),
+        }
+        victims.truncate(count + 1 - limit.count);
+        // From the last to the first, so that the others keep their indices.
+        victims.sort_unstable_by(|a, b| b.cmp(a));
+        for index in victims {
+            held.keep(self).await?;
+            let place = held.roster.places.remove(index);
+            self.evict(place, owner, held.now).await?;
+        }
+        Ok(())
+    }
+
+    /// Removes dead places. Returns when each of the others was last active.
+    pub(super) async fn clean(&self, held: &mut HeldRoster, owner: &str) -> Result<Vec<Timestamp>, SessionError> {
+        let mut last_active = Vec::new();
+        let mut index = 0;
+        while index < held.roster.places.len() {
+            held.keep(self).await?;
+            let now = held.now;
+            match self.verify(&mut held.roster.places[index], owner, now).await? {
+                Standing::Live(stored) => last_active.push(stored.record.meta.last_active),
+                Standing::Pending => last_active.push(held.roster.places[index].since),
+                Standing::Dead => {
+                    held.roster.places.remove(index);
+                    continue;
+                }
+            }
+            index += 1;
+        }
+        Ok(last_active)
+    }
+
+    /// Ends the session of a place for ever, also one that is about to be created.
+    async fn evict(&self, mut place: Place, owner: &str, now: Timestamp) -> Result<(), SessionError> {
+        loop {
+            match self.verify(&mut place, owner, now).await? {
+                Standing::Live(stored) => {
+                    self.end(&stored.key, &stored.record.meta.facts, EndReason::OverLimit)
+                        .await?;
+                    return Ok(());
+                }
+                Standing::Dead => return Ok(()),
+                Standing::Pending => {
+                    if self.bar(&place.key).await? {
+                        return Ok(());
+                    }
+                    place.settled = true;
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,135 @@
+//! Ending sessions from outside.
+
+use super::Registry;
+use crate::error::SessionError;
+use crate::id::SessionKey;
+use crate::population::events::EndReason;
+use crate::population::roster::{Committed, HeldRoster, RosterName};
+use crate::population::verify::Standing;
+
+/// The number of attempts to bring an owner's list up to date, see [`Registry::end_all`].
+const ATTEMPTS: usize = 16;
+
+impl Registry {
+    /// Ends a session. Returns whether there was one under this key.
+    ///
+    /// If the session has moved to another key, it is ended there, for as long as its old key leads to it.
+    ///
+    /// # Errors
+    ///
+    /// [`Storage`](SessionError::Storage): the session may still exist.
+    pub async fn end(&self, key: &SessionKey) -> Result<bool, SessionError> {
+        let settings = &self.settings;
+        let Some(stored) = self.find(key).await? else {
+            // It may have moved, and only ending follows it there.
+            return match settings.storage.read(key).await?.found() {
+                Some(_not_a_session) => Ok(false),
+                None => Ok(settings.storage.destroy(key).await?.is_found()),
+            };
+        };
+        let facts = &stored.record.meta.facts;
+        let ended = settings.end(&stored.key, facts, EndReason::Operator).await?;
+        if ended && let Some(owner) = facts.owner() {
+            // A place that stays is found to be dead later.
+            let _ = settings.leave(owner, &stored.key).await;
+        }
+        Ok(ended)
+    }
+
+    /// Ends all sessions of an owner. Returns how many.
+    ///
+    /// When it has returned, no visit ever loads a session again that this owner had when it was called. A login that
+    /// is under way meanwhile may come after.
+    ///
+    /// # Errors
+    ///
+    /// [`Storage`](SessionError::Storage): some of the sessions may still exist.
+    pub async fn end_all(&self, owner: &str) -> Result<usize, SessionError> {
+        self.end_except(owner, None).await
+    }
+
+    /// Ends all sessions of an owner but one: "log out on all other devices". Returns how many. It is no error if there
+    /// is no session to keep.
+    ///
+    /// # Errors
+    ///
+    /// The errors of [`end_all`](Registry::end_all).
+    ///
+    /// ```
+    /// use sessile_core::{Session, SessionError};
+    ///
+    /// /// In a visit of a session that is logged in.
+    /// async fn log_out_elsewhere(session: &Session) -> Result<usize, SessionError> {
+    ///     match (session.owner(), session.key()) {
+    ///         (Some(owner), Some(key)) => session.registry().end_others(&owner, &key).await,
+    ///         _ => Ok(0),
+    ///     }
+    /// }
+    /// # let _ = log_out_elsewhere;
+    /// ```
+    pub async fn end_others(&self, owner: &str, keep: &SessionKey) -> Result<usize, SessionError> {
+        self.end_except(owner, Some(keep)).await
+    }
+
+    async fn end_except(&self, owner: &str, keep: Option<&SessionKey>) -> Result<usize, SessionError> {
+        let settings = &self.settings;
+        let mut ended = 0;
+        for _ in 0..ATTEMPTS {
+            let mut held = HeldRoster::take(settings, RosterName::Owner(owner)).await?;
+            let mut index = 0;
+            while index < held.roster.places.len() {
+                held.keep(settings).await?;
+                let now = held.now;
+                let place = &mut held.roster.places[index];
+                let is_kept = keep.is_some_and(|keep| place.is_of(keep));
+                let stays = match settings.verify(place, owner, now).await? {
+                    _ if is_kept => true,
+                    Standing::Live(stored) => {
+                        let facts = &stored.record.meta.facts;
+                        ended += usize::from(settings.end(&stored.key, facts, EndReason::Operator).await?);
+                        false
+                    }
+                    Standing::Pending => true,
+                    Standing::Dead => false,
+                };
+                if stays {
+                    index += 1;
+                } else {
+                    held.roster.places.remove(index);
+                }
+            }
+            // After a conflict the roster names dead sessions still; it may also name others by now.
+            if held.commit(settings).await? == Committed::Yes {
+                return Ok(ended);
+            }
+        }
+        Err(SessionError::LockTimeout)
+    }
+
+    /// Ends all sessions, in constant time: whoever they belong to, and however many there are. Their records go when
+    /// they expire, or with the next [`audit`](Registry::audit).
+    ///
+    /// # Errors
+    ///
+    /// [`EpochsOff`](SessionError::EpochsOff) unless the application [counts epochs](crate::SessionBuilder::epochs);
+    /// [`Storage`](SessionError::Storage).
+    ///
+    /// ```
+    /// use sessile_core::{Session, SessionError, Visit};
+    /// use sessile_memory::MemoryStorage;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), SessionError> {
+    /// let session: Session = Session::builder(MemoryStorage::new()).epochs(true).build();
+    /// session.enter(Visit::new(), async { session.set("user", "ada") }).await?;
+    /// session.registry().end_everything().await?;
+    /// assert_eq!(session.registry().count().await?, 0);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn end_everything(&self) -> Result<(), SessionError> {
+        match self.settings.epochs {
+            true => self.settings.end_epoch().await,
+            false => Err(SessionError::EpochsOff),
+        }
+    }
+}

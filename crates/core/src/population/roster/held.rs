@@ -1,0 +1,121 @@
+//! [`HeldRoster`]: a roster that is being changed, under its lock.
+
+use std::time::{Duration, Instant};
+
+use super::{Roster, RosterName};
+use crate::clock::Timestamp;
+use crate::error::SessionError;
+use crate::id::SessionKey;
+use crate::settings::Settings;
+use crate::storage::{Facts, Lock, Locked, Lookup, Meta, Record, StorageError, StorageErrorKind};
+
+/// The time for which an empty roster stays. It is not destroyed, as only a commit checks that the lock is still held.
+const EMPTY_LIFETIME: Duration = Duration::from_secs(1);
+
+/// A roster under its lock, or one that does not exist yet. Dropping it leaves the stored roster as it was.
+pub(in crate::population) struct HeldRoster {
+    pub(in crate::population) roster: Roster,
+    /// The time at which it was loaded.
+    pub(in crate::population) now: Timestamp,
+    key: SessionKey,
+    facts: Facts,
+    stored: Option<StoredRoster>,
+}
+
+struct StoredRoster {
+    lock: Lock,
+    meta: Meta,
+    payload: Vec<u8>,
+    renewed_at: Instant,
+}
+
+/// The result of storing a roster.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[must_use]
+pub(in crate::population) enum Committed {
+    Yes,
+    /// Another process has made or taken the roster meanwhile, and nothing was stored.
+    Conflict,
+}
+
+impl HeldRoster {
+    /// Takes the lock of a roster and loads it.
+    pub(in crate::population) async fn take(settings: &Settings, name: RosterName<'_>) -> Result<Self, SessionError> {
+        let storage = &settings.storage;
+        let key = name.key();
+        let found = storage.lock(&key, settings.lock_wait).await?;
+        let now = storage.clock().now();
+        let mut held = Self {
+            roster: Roster::default(),
+            now,
+            key,
+            facts: name.facts(),
+            stored: None,
+        };
+        if let Lookup::Found(Locked { lock, record }) = found {
+            let corrupt = || StorageError::new(StorageErrorKind::Corrupt, "lock", storage.name());
+            held.roster = Roster::decode(&record.payload).ok_or_else(corrupt)?;
+            held.stored = Some(StoredRoster {
+                lock,
+                meta: record.meta,
+                payload: record.payload.to_vec(),
+                renewed_at: Instant::now(),
+            });
+        }
+        Ok(held)
+    }
+
+    /// Returns the roster as it is stored, without its lock.
+    pub(in crate::population) async fn peek(settings: &Settings, name: RosterName<'_>) -> Result<Roster, SessionError> {
+        let storage = &settings.storage;
+        let corrupt = || StorageError::new(StorageErrorKind::Corrupt, "read", storage.name());
+        match storage.read(&name.key()).await?.found() {
+            Some(stored) => Ok(Roster::decode(&stored.record.payload).ok_or_else(corrupt)?),
+            None => Ok(Roster::default()),
+        }
+    }
+
+    /// Extends the lease, if a good part of it is over: for callers that work through many places.
+    pub(in crate::population) async fn keep(&mut self, settings: &Settings) -> Result<(), SessionError> {
+        if let Some(stored) = &mut self.stored
+            && stored.renewed_at.elapsed() > stored.lock.lease() / 3
+        {
+            settings.storage.renew(&stored.lock.id()).await?;
+            stored.renewed_at = Instant::now();
+        }
+        Ok(())
+    }
+
+    /// Stores the roster, if it was changed, and releases its lock.
+    pub(in crate::population) async fn commit(self, settings: &Settings) -> Result<Committed, SessionError> {
+        use StorageErrorKind::{Exists, Gone, LockLost, Superseded};
+        let storage = &settings.storage;
+        let payload = self.roster.encode();
+        // An empty roster ends soon, without a step of its own; one with places stays until they are gone.
+        let deadline = |now| self.roster.places.is_empty().then_some(now + EMPTY_LIFETIME);
+        let result = match self.stored {
+            None if self.roster.places.is_empty() => return Ok(Committed::Yes),
+            Some(stored) if stored.payload == payload => {
+                let key = self.key;
+                if let Err(error) = storage.release(stored.lock).await {
+                    crate::events::release_failed(&key, &error);
+                }
+                return Ok(Committed::Yes);
+            }
+            None => {
+                let meta = Meta::new(self.now).with_facts(self.facts.clone());
+                storage.create(&self.key, Record::new(meta, payload)).await
+            }
+            Some(mut stored) => {
+                let mut meta = stored.meta.with_deadline(deadline(storage.clock().now()));
+                meta.version += 1;
+                storage.commit(&mut stored.lock, Record::new(meta, payload)).await
+            }
+        };
+        match result {
+            Ok(()) => Ok(Committed::Yes),
+            Err(error) if matches!(error.kind(), Exists | Gone | LockLost | Superseded) => Ok(Committed::Conflict),
+            Err(error) => Err(error.into()),
+        }
+    }
+}

@@ -1,0 +1,88 @@
+//! [`Roster`]: an ordered list of sessions, kept as a record.
+
+mod codec;
+mod held;
+
+use crate::clock::Timestamp;
+use crate::id::SessionKey;
+use crate::storage::{Facts, Role};
+
+pub(super) use self::held::{Committed, HeldRoster};
+
+/// The name of a roster.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum RosterName<'a> {
+    /// The sessions of this owner.
+    Owner(&'a str),
+}
+
+impl RosterName<'_> {
+    /// Returns the key under which the roster is stored.
+    pub(super) fn key(self) -> SessionKey {
+        match self {
+            Self::Owner(owner) => SessionKey::derive("owner", owner),
+        }
+    }
+
+    fn facts(self) -> Facts {
+        match self {
+            Self::Owner(owner) => Facts::of_role(Role::Owner).with_owner(Some((owner, Timestamp::MIN))),
+        }
+    }
+}
+
+/// Places of sessions, in the order in which they were taken.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Roster {
+    pub(super) places: Vec<Place>,
+}
+
+/// The place of one session in a roster.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Place {
+    pub(super) key: SessionKey,
+    /// The key to which the session is moving or has moved: the place stands for both.
+    pub(super) next: Option<SessionKey>,
+    /// When the place was taken.
+    pub(super) since: Timestamp,
+    /// `true` if the session was seen. Until then it may be about to be created.
+    pub(super) settled: bool,
+}
+
+impl Place {
+    pub(super) fn new(key: SessionKey, now: Timestamp) -> Self {
+        Self {
+            key,
+            next: None,
+            since: now,
+            settled: false,
+        }
+    }
+
+    /// Returns whether the session is or was stored under this key.
+    pub(super) fn is_of(&self, key: &SessionKey) -> bool {
+        self.key == *key || self.next.as_ref() == Some(key)
+    }
+
+    /// Returns the keys under which the session can be, the older one first.
+    pub(super) fn keys(&self) -> impl Iterator<Item = &SessionKey> {
+        [Some(&self.key), self.next.as_ref()].into_iter().flatten()
+    }
+
+    /// Records that the session is moving from one of its keys to another.
+    pub(super) fn move_on(&mut self, from: SessionKey, to: SessionKey) {
+        self.key = from;
+        self.next = Some(to);
+    }
+}
+
+impl Roster {
+    pub(super) fn place_of(&mut self, key: &SessionKey) -> Option<&mut Place> {
+        self.places.iter_mut().find(|place| place.is_of(key))
+    }
+
+    /// Removes the place of a session.
+    pub(super) fn remove(&mut self, key: &SessionKey) {
+        self.places.retain(|place| !place.is_of(key));
+    }
+}

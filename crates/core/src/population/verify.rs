@@ -1,0 +1,88 @@
+//! Finding out which sessions of a roster live.
+
+use std::time::Duration;
+
+use super::roster::Place;
+use crate::clock::Timestamp;
+use crate::error::SessionError;
+use crate::id::SessionKey;
+use crate::settings::Settings;
+use crate::storage::{Facts, Lookup, Meta, Record, Role, StorageErrorKind, Stored};
+
+/// The time within which a session is created after it has taken its place.
+pub(super) const RESERVATION: Duration = Duration::from_secs(60);
+
+/// The time for which a barrier stands: longer than any message is on its way.
+const BARRIER: Duration = Duration::from_secs(60 * 60);
+
+/// What has become of the session of a place.
+pub(super) enum Standing {
+    Live(Stored),
+    /// The session is about to be created, or was ended soon after.
+    Pending,
+    /// There will never be a session in this place again.
+    Dead,
+}
+
+impl Settings {
+    /// Finds out what has become of the session of an owner's place. The caller holds the lock of the roster, so the
+    /// session moves to no key that the place does not name.
+    pub(super) async fn verify(
+        &self,
+        place: &mut Place,
+        owner: &str,
+        now: Timestamp,
+    ) -> Result<Standing, SessionError> {
+        loop {
+            if let Some(stored) = self.find(place, owner).await? {
+                place.settled = true;
+                if stored.key != place.key {
+                    place.key = stored.key;
+                    place.next = None;
+                }
+                return Ok(Standing::Live(stored));
+            }
+            // A session that was seen, or was on the move, has existed.
+            if place.settled || place.next.is_some() {
+                return Ok(Standing::Dead);
+            }
+            if place.since.until(now) < RESERVATION {
+                return Ok(Standing::Pending);
+            }
+            if self.bar(&place.key).await? {
+                return Ok(Standing::Dead);
+            }
+            // It has just been created after all; or it has moved on, and has another owner by now.
+            place.settled = true;
+        }
+    }
+
+    /// Returns the session of a place, if it lives and still has this owner.
+    pub(super) async fn find(&self, place: &Place, owner: &str) -> Result<Option<Stored>, SessionError> {
+        for key in place.keys() {
+            let found = match self.epochs {
+                true => self.read_in_epoch(key).await?,
+                false => self.storage.read(key).await?,
+            };
+            if let Lookup::Found(stored) = found
+                && stored.record.meta.facts.owner() == Some(owner)
+            {
+                return Ok(Some(stored));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Sees to it that no session is ever created under this key. Returns `false` if it exists already.
+    pub(super) async fn bar(&self, key: &SessionKey) -> Result<bool, SessionError> {
+        let now = self.storage.clock().now();
+        let meta = Meta::new(now)
+            .with_deadline(Some(now + BARRIER))
+            .with_facts(Facts::of_role(Role::Barrier));
+        match self.storage.create(key, Record::new(meta, "")).await {
+            Ok(()) => Ok(true),
+            Err(error) if error.kind() == StorageErrorKind::Exists => Ok(false),
+            Err(error) => Err(error.into()),
+        }
+    }
+}
