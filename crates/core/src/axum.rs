@@ -11,9 +11,9 @@ use http::StatusCode;
 use http::request::Parts;
 
 use crate::error::SessionError;
-use crate::events;
 use crate::keys::{Namespaces, Values};
 use crate::session::Session;
+use crate::telemetry;
 use crate::visit::{Handle, Visits};
 
 /// Extracts the session in whose context the request is handled, without starting it.
@@ -91,7 +91,7 @@ impl Error for MissingSession {}
 
 impl IntoResponse for MissingSession {
     fn into_response(self) -> Response {
-        events::missing(&self);
+        telemetry::missing(&self);
         let text = format!("the request has no session: {REASONS}");
         (StatusCode::INTERNAL_SERVER_ERROR, text).into_response()
     }
@@ -103,7 +103,7 @@ impl IntoResponse for MissingSession {
 /// ended, moved or does not exist, at `WARN` if a retry may succeed, and at `ERROR` otherwise.
 impl IntoResponse for SessionError {
     fn into_response(self) -> Response {
-        events::returned_by_handler(&self);
+        telemetry::returned_by_handler(&self);
         self.to_response().map(Body::from)
     }
 }

@@ -64,6 +64,8 @@ pub enum SessionError {
     InvalidOwner,
     /// All sessions can be ended at once only if the application [counts epochs](crate::SessionBuilder::epochs).
     EpochsOff,
+    /// Events are handed out only if the application [has asked for them](crate::SessionBuilder::events).
+    EventsOff,
     /// The storage failed.
     Storage(StorageError),
 }
@@ -157,6 +159,7 @@ impl fmt::Display for SessionError {
             Self::TooManySessions { limit } => write!(f, "the owner has {limit} sessions, which is the limit"),
             Self::InvalidOwner => f.write_str("the owner of a session is empty or too long"),
             Self::EpochsOff => f.write_str("all sessions can be ended at once only if epochs are counted"),
+            Self::EventsOff => f.write_str("no events were asked for"),
             Self::Storage(error) => error.fmt(f),
         }
     }

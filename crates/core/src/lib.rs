@@ -5,7 +5,6 @@ mod axum;
 mod clock;
 mod entropy;
 mod error;
-mod events;
 mod expiration;
 #[cfg(any(test, feature = "__fuzzing"))]
 #[doc(hidden)]
@@ -22,6 +21,7 @@ mod settings;
 mod status;
 mod storage;
 mod store;
+mod telemetry;
 mod visit;
 mod window;
 mod wrappers;
@@ -38,7 +38,10 @@ pub use self::id::{Fingerprint, KeyHasher, ParseSessionKeyError, SessionId, Sess
 pub use self::json::{CodecError, CodecReason};
 pub use self::keys::{Accepts, Key, NamespaceKey, NamespaceName, Namespaces, OnMismatch, Untyped, ValueKey, Values};
 pub use self::payload::RecordError;
-pub use self::population::{Audit, EndReason, Limit, Policy, Registry, SessionInfo, SessionList};
+pub use self::population::{
+    Audit, EndReason, EndedSession, Event, EventKind, EventStream, Events, Limit, Policy, Refusal, Registry,
+    SessionInfo, SessionList,
+};
 pub use self::report::Report;
 pub use self::session::{Namespace, Session, SessionBuilder, ValueSession};
 pub use self::settings::{AutoStart, UnreadablePolicy};

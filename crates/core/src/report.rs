@@ -69,6 +69,7 @@ impl SessionError {
             }
             Self::InvalidOwner => "log in with a text of 1 to 255 bytes, such as the primary key of the account",
             Self::EpochsOff => "build the session with `epochs(true)`",
+            Self::EventsOff => "build the session with `events(Events::new())`",
             Self::Storage(error) if error.is_retryable() => "check that the storage is up and can be reached",
             Self::Storage(_) => "check the storage: the error is not temporary",
             Self::Unknown | Self::Gone | Self::Superseded | Self::NotFresh | Self::TooManySessions { .. } => {

@@ -9,7 +9,7 @@ use crate::clock::Timestamp;
 use crate::entropy::Entropy;
 use crate::error::SessionError;
 use crate::expiration::{Expiration, Lifetime};
-use crate::population::Limit;
+use crate::population::{Hub, Limit};
 use crate::storage::{ImmediateStorage, Storage};
 
 /// Decides how a visit starts its session before the application asks for it.
@@ -58,6 +58,10 @@ pub(crate) struct Settings {
     pub(crate) limit: Option<Limit>,
     /// `true` if all sessions can be ended at once.
     pub(crate) epochs: bool,
+    /// Hands out events, if the application has asked for any.
+    pub(crate) hub: Option<Hub>,
+    /// `true` if ends are reported at least once.
+    pub(crate) watches: bool,
     /// The types of the namespaces and values with which the session was declared.
     pub(crate) declared: TypeId,
 }

@@ -7,6 +7,7 @@
 //!   which of them live.
 //! - [`limit`] bounds the number of an owner's sessions; [`policy`] names the limits of a standard.
 //! - [`registry`] lists and ends sessions; [`audit`](registry::audit) mends rosters after crashes.
+//! - [`events`] tell what happens to sessions.
 //! - [`epoch`] ends all sessions at once.
 //!
 //! Four invariants hold at every instant, whatever is cancelled, killed or delayed:
@@ -25,7 +26,8 @@ mod registry;
 mod roster;
 mod verify;
 
-pub use self::events::EndReason;
+pub use self::events::{EndReason, EndedSession, Event, EventKind, EventStream, Events, Refusal};
+pub(crate) use self::events::{Hub, PendingEnd, Renewal};
 pub use self::limit::Limit;
 pub(crate) use self::owners::Enlisted;
 pub use self::policy::Policy;

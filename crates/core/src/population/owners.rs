@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use super::events::EndReason;
+use super::events::{EndReason, PendingEnd};
 use super::limit::Excess;
 use super::roster::{Committed, HeldRoster, Place, RosterName};
 use super::verify::{RESERVATION, Standing};
@@ -60,12 +60,14 @@ impl Enlisted {
 
 impl Settings {
     /// Sees to it that a session that is about to be stored under `to` is not missing from the roster of its owner.
-    /// `before` is its present key with its present facts, if it is stored.
+    /// `before` is its present key with its present facts, if it is stored. Adds the sessions that were ended to make
+    /// room: they have to be reported once no lock is held.
     pub(crate) async fn enlist(
         &self,
         before: Option<(&SessionKey, &Facts)>,
         to: &SessionKey,
         facts: &Facts,
+        ends: &mut Vec<PendingEnd>,
     ) -> Result<Enlisted, SessionError> {
         let former = before.and_then(|(key, facts)| Some((facts.owner()?, key)));
         let mut enlisted = Enlisted {
@@ -79,7 +81,7 @@ impl Settings {
             }
             (former, owner) => {
                 if let Some(owner) = owner {
-                    self.take_place(owner, to).await?;
+                    self.take_place(owner, to, ends).await?;
                     enlisted.taken = Some(owner.into());
                 }
                 enlisted.left = former.map(|(former, from)| (former.into(), *from));
@@ -89,10 +91,10 @@ impl Settings {
         Ok(enlisted)
     }
 
-    async fn take_place(&self, owner: &str, key: &SessionKey) -> Result<(), SessionError> {
+    async fn take_place(&self, owner: &str, key: &SessionKey, ends: &mut Vec<PendingEnd>) -> Result<(), SessionError> {
         for _ in 0..ATTEMPTS {
             let mut held = HeldRoster::take(self, RosterName::Owner(owner)).await?;
-            self.make_room(&mut held, owner).await?;
+            self.make_room(&mut held, owner, ends).await?;
             held.roster.places.push(Place::new(*key, held.now));
             if held.commit(self).await? == Committed::Yes {
                 return Ok(());
@@ -137,14 +139,20 @@ impl Settings {
     async fn give_up(&self, owner: &str, key: &SessionKey) -> Result<(), SessionError> {
         let mut held = HeldRoster::take(self, RosterName::Owner(owner)).await?;
         if let Some(place) = held.roster.place_of(key).cloned() {
-            self.evict(place, owner, held.now).await?;
+            // Whatever it ends, no client knows it.
+            let _unknown = self.evict(place, owner, held.now).await?;
             held.roster.remove(key);
         }
         held.commit(self).await.map(drop)
     }
 
     /// Sees to it that there is room for one more place, within the limit.
-    async fn make_room(&self, held: &mut HeldRoster, owner: &str) -> Result<(), SessionError> {
+    async fn make_room(
+        &self,
+        held: &mut HeldRoster,
+        owner: &str,
+        ends: &mut Vec<PendingEnd>,
+    ) -> Result<(), SessionError> {
         let count = held.roster.places.len();
         let is_full = self.limit.is_some_and(|limit| count >= limit.count);
         if !is_full && (count == 0 || !count.is_multiple_of(CLEANING)) {
@@ -169,7 +177,7 @@ impl Settings {
         for index in victims {
             held.keep(self).await?;
             let place = held.roster.places.remove(index);
-            self.evict(place, owner, held.now).await?;
+            ends.extend(self.evict(place, owner, held.now).await?);
         }
         Ok(())
     }
@@ -195,18 +203,14 @@ impl Settings {
     }
 
     /// Ends the session of a place for ever, also one that is about to be created.
-    async fn evict(&self, mut place: Place, owner: &str, now: Timestamp) -> Result<(), SessionError> {
+    async fn evict(&self, mut place: Place, owner: &str, now: Timestamp) -> Result<Option<PendingEnd>, SessionError> {
         loop {
             match self.verify(&mut place, owner, now).await? {
-                Standing::Live(stored) => {
-                    self.end(&stored.key, &stored.record.meta.facts, EndReason::OverLimit)
-                        .await?;
-                    return Ok(());
-                }
-                Standing::Dead => return Ok(()),
+                Standing::Live(stored) => return self.end(stored, EndReason::OverLimit).await,
+                Standing::Dead => return Ok(None),
                 Standing::Pending => {
                     if self.bar(&place.key).await? {
-                        return Ok(());
+                        return Ok(None);
                     }
                     place.settled = true;
                 }

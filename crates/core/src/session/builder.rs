@@ -9,7 +9,7 @@ use super::Session;
 use crate::entropy::{Entropy, OsEntropy};
 use crate::expiration::{DAY, Expiration, MINUTE, SECOND};
 use crate::keys::{Namespaces, Values};
-use crate::population::{Limit, Policy};
+use crate::population::{Events, Hub, Limit, Policy};
 use crate::settings::{AutoStart, DefaultExpiration, Resolution, Settings, UnreadablePolicy};
 use crate::storage::Storage;
 
@@ -49,6 +49,8 @@ impl<N: Namespaces, V: Values> SessionBuilder<N, V> {
                 unreadable: UnreadablePolicy::Fail,
                 limit: None,
                 epochs: false,
+                hub: None,
+                watches: false,
                 declared: TypeId::of::<(N, V)>(),
             },
             declared: PhantomData,
@@ -171,6 +173,13 @@ impl<N: Namespaces, V: Values> SessionBuilder<N, V> {
     /// read, at the same time. Sessions from before it was set belong to the first epoch.
     pub fn epochs(mut self, epochs: bool) -> Self {
         self.settings.epochs = epochs;
+        self
+    }
+
+    /// Asks for [events](Events). By default there are none, and nothing is paid for them.
+    pub fn events(mut self, events: Events) -> Self {
+        self.settings.watches = events.at_least_once;
+        self.settings.hub = Some(Hub::new(events));
         self
     }
 

@@ -4,6 +4,7 @@ mod accessors;
 mod bound;
 mod builder;
 mod enter;
+mod events;
 mod facts;
 mod lifecycle;
 mod namespace;

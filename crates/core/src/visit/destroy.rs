@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use crate::error::SessionError;
-use crate::events;
 use crate::id::{SessionId, SessionKey};
+use crate::population::EndReason;
 use crate::visit::state::{Phase, State};
 use crate::visit::{Context, stack};
 
@@ -21,9 +21,12 @@ impl Context {
             (key, others, state.epoch, state.session, owner)
         };
         let mut ended = None;
+        let mut ends = Vec::new();
         for (index, key) in key.iter().chain(&others).enumerate() {
+            let end = self.settings.prepare_end(key, EndReason::Asked).await?;
             if self.settings.storage.destroy(key).await?.is_found() {
                 ended.get_or_insert((index, *key));
+                ends.extend(end);
             }
         }
         let forgotten = {
@@ -59,12 +62,13 @@ impl Context {
             // The storage removed the lock together with the record.
             lock.disarm();
         }
-        if let Some((_, key)) = &ended {
-            events::destroyed(key);
-            if let Some(owner) = owner {
-                // A place that stays is found to be dead later.
-                let _ = self.settings.leave(&owner, key).await;
-            }
+        if let (Some(owner), Some((_, key))) = (owner, &ended) {
+            // A place that stays is found to be dead later.
+            let _ = self.settings.leave(&owner, key).await;
+        }
+        match (ended, ends.is_empty()) {
+            (Some((_, key)), true) => self.settings.report_unheard(&key, EndReason::Asked),
+            _ => self.settings.deliver(ends).await,
         }
         Ok(())
     }

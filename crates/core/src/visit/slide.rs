@@ -9,11 +9,11 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use crate::clock::Timestamp;
-use crate::events;
 use crate::id::SessionKey;
 use crate::payload::{AsOf, Payload};
 use crate::settings::Settings;
 use crate::storage::{Lookup, Meta, Record, StorageError, StorageErrorKind, Stored};
+use crate::telemetry;
 use crate::visit::Context;
 use crate::visit::sliding::{Slide, has_expired_items};
 use crate::visit::start::load::Loaded;
@@ -99,7 +99,7 @@ impl Context {
         if let Some(key) = due
             && let Err(error) = Box::pin(self.slide_stored(key)).await
         {
-            events::slide_failed(&key, &error);
+            telemetry::slide_failed(&key, &error);
         }
     }
 
@@ -185,7 +185,7 @@ fn log_unless_gone(key: &SessionKey, error: StorageError) -> Result<(), crate::S
     match error.kind() {
         StorageErrorKind::Gone | StorageErrorKind::Superseded => Err(error.into()),
         _ => {
-            events::slide_failed(key, &error.into());
+            telemetry::slide_failed(key, &error.into());
             Ok(())
         }
     }

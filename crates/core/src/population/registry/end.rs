@@ -3,7 +3,7 @@
 use super::Registry;
 use crate::error::SessionError;
 use crate::id::SessionKey;
-use crate::population::events::EndReason;
+use crate::population::events::{EndReason, PendingEnd};
 use crate::population::roster::{Committed, HeldRoster, RosterName};
 use crate::population::verify::Standing;
 
@@ -27,13 +27,16 @@ impl Registry {
                 None => Ok(settings.storage.destroy(key).await?.is_found()),
             };
         };
-        let facts = &stored.record.meta.facts;
-        let ended = settings.end(&stored.key, facts, EndReason::Operator).await?;
-        if ended && let Some(owner) = facts.owner() {
+        let (key, facts) = (stored.key, stored.record.meta.facts.clone());
+        let Some(end) = settings.end(stored, EndReason::Operator).await? else {
+            return Ok(false);
+        };
+        if let Some(owner) = facts.owner() {
             // A place that stays is found to be dead later.
-            let _ = settings.leave(owner, &stored.key).await;
+            let _ = settings.leave(owner, &key).await;
         }
-        Ok(ended)
+        settings.deliver(vec![end]).await;
+        Ok(true)
     }
 
     /// Ends all sessions of an owner. Returns how many.
@@ -72,8 +75,20 @@ impl Registry {
     }
 
     async fn end_except(&self, owner: &str, keep: Option<&SessionKey>) -> Result<usize, SessionError> {
+        let mut ends = Vec::new();
+        let result = self.end_places(owner, keep, &mut ends).await;
+        let ended = ends.len();
+        self.settings.deliver(ends).await;
+        result.map(|()| ended)
+    }
+
+    async fn end_places(
+        &self,
+        owner: &str,
+        keep: Option<&SessionKey>,
+        ends: &mut Vec<PendingEnd>,
+    ) -> Result<(), SessionError> {
         let settings = &self.settings;
-        let mut ended = 0;
         for _ in 0..ATTEMPTS {
             let mut held = HeldRoster::take(settings, RosterName::Owner(owner)).await?;
             let mut index = 0;
@@ -85,8 +100,7 @@ impl Registry {
                 let stays = match settings.verify(place, owner, now).await? {
                     _ if is_kept => true,
                     Standing::Live(stored) => {
-                        let facts = &stored.record.meta.facts;
-                        ended += usize::from(settings.end(&stored.key, facts, EndReason::Operator).await?);
+                        ends.extend(settings.end(stored, EndReason::Operator).await?);
                         false
                     }
                     Standing::Pending => true,
@@ -100,7 +114,7 @@ impl Registry {
             }
             // After a conflict the roster names dead sessions still; it may also name others by now.
             if held.commit(settings).await? == Committed::Yes {
-                return Ok(ended);
+                return Ok(());
             }
         }
         Err(SessionError::LockTimeout)

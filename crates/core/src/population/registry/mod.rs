@@ -4,6 +4,7 @@ mod audit;
 mod end;
 mod info;
 mod list;
+mod maintain;
 
 use std::fmt;
 use std::sync::Arc;

@@ -4,32 +4,56 @@
 //!
 //! | bytes | |
 //! |---|---|
-//! | 1 | flags: 1 if there is a next key, 2 if the session was seen |
+//! | 1 | flags: 1 if there is a next key, 2 if the session was seen, 4, 8 and 16 for the last three |
 //! | 32, 3 | the digest and the shard of the key |
 //! | 32, 3 | the next key, likewise, if there is one |
 //! | 1 to 10 | when the place was taken: milliseconds as an unsigned LEB128 varint |
+//! | 1 to 10 | the deadline of the session, likewise, if it is known |
+//! | 2 or more | the owner: the length as a varint, and the text |
+//! | 2 to 11 | the end of the session: the reason, and when it is due, likewise |
 
-use super::{Place, Roster};
+use super::{Ending, Place, Roster};
 use crate::clock::Timestamp;
 use crate::id::SessionKey;
+use crate::population::events::EndReason;
 use crate::storage::{push_number, take_number};
 
 const VERSION: u8 = 1;
 
 const HAS_NEXT: u8 = 1;
 const SETTLED: u8 = 2;
+const HAS_DEADLINE: u8 = 4;
+const HAS_OWNER: u8 = 8;
+const IS_ENDING: u8 = 16;
 
 impl Roster {
     pub(super) fn encode(&self) -> Vec<u8> {
         let mut bytes = vec![VERSION];
         for place in &self.places {
             let flag = |set, flag| if set { flag } else { 0 };
-            bytes.push(flag(place.next.is_some(), HAS_NEXT) | flag(place.settled, SETTLED));
+            bytes.push(
+                flag(place.next.is_some(), HAS_NEXT)
+                    | flag(place.settled, SETTLED)
+                    | flag(place.deadline.is_some(), HAS_DEADLINE)
+                    | flag(place.owner.is_some(), HAS_OWNER)
+                    | flag(place.ending.is_some(), IS_ENDING),
+            );
             for key in place.keys() {
                 bytes.extend_from_slice(key.digest());
                 bytes.extend_from_slice(key.shard_bytes());
             }
             push_number(&mut bytes, place.since.as_millis());
+            if let Some(deadline) = place.deadline {
+                push_number(&mut bytes, deadline.as_millis());
+            }
+            if let Some(owner) = &place.owner {
+                push_number(&mut bytes, owner.len() as u64);
+                bytes.extend_from_slice(owner.as_bytes());
+            }
+            if let Some(Ending { reason, due }) = place.ending {
+                bytes.push(reason as u8);
+                push_number(&mut bytes, due.as_millis());
+            }
         }
         bytes
     }
@@ -39,22 +63,46 @@ impl Roster {
         let mut rest = bytes.strip_prefix(&[VERSION])?;
         let mut places = Vec::new();
         while let Some((&flags, after)) = rest.split_first() {
-            if flags & !(HAS_NEXT | SETTLED) != 0 {
+            if flags & !(HAS_NEXT | SETTLED | HAS_DEADLINE | HAS_OWNER | IS_ENDING) != 0 {
                 return None;
             }
             rest = after;
-            places.push(Place {
-                key: take_key(&mut rest)?,
-                next: match flags & HAS_NEXT {
-                    0 => None,
-                    _ => Some(take_key(&mut rest)?),
-                },
-                since: Timestamp::from_millis(take_number(&mut rest)?),
-                settled: flags & SETTLED != 0,
-            });
+            let has = |flag| flags & flag != 0;
+            let mut place = Place::new(take_key(&mut rest)?, Timestamp::MIN);
+            place.settled = has(SETTLED);
+            if has(HAS_NEXT) {
+                place.next = Some(take_key(&mut rest)?);
+            }
+            place.since = take_moment(&mut rest)?;
+            if has(HAS_DEADLINE) {
+                place.deadline = Some(take_moment(&mut rest)?);
+            }
+            if has(HAS_OWNER) {
+                place.owner = Some(take_text(&mut rest)?.into());
+            }
+            if has(IS_ENDING) {
+                let (&reason, after) = rest.split_first()?;
+                rest = after;
+                place.ending = Some(Ending {
+                    reason: EndReason::ALL.into_iter().find(|known| *known as u8 == reason)?,
+                    due: take_moment(&mut rest)?,
+                });
+            }
+            places.push(place);
         }
         Some(Self { places })
     }
+}
+
+fn take_moment(bytes: &mut &[u8]) -> Option<Timestamp> {
+    take_number(bytes).map(Timestamp::from_millis)
+}
+
+fn take_text<'a>(bytes: &mut &'a [u8]) -> Option<&'a str> {
+    let length = usize::try_from(take_number(bytes)?).ok()?;
+    let (text, rest) = bytes.split_at_checked(length)?;
+    *bytes = rest;
+    std::str::from_utf8(text).ok()
 }
 
 fn take_key(bytes: &mut &[u8]) -> Option<SessionKey> {
@@ -74,7 +122,14 @@ mod tests {
         let mut moving = place("b");
         moving.move_on(moving.key, SessionKey::derive("test", "c"));
         moving.settled = true;
-        for places in [vec![], vec![place("a")], vec![place("a"), moving]] {
+        let mut ending = place("d");
+        ending.deadline = Some(Timestamp::from_millis(300));
+        ending.owner = Some("ada".into());
+        ending.ending = Some(Ending {
+            reason: EndReason::OverLimit,
+            due: Timestamp::MAX,
+        });
+        for places in [vec![], vec![place("a")], vec![place("a"), moving, ending]] {
             let roster = Roster { places };
             let bytes = roster.encode();
             assert_eq!(Roster::decode(&bytes).as_ref(), Some(&roster));
@@ -89,7 +144,14 @@ mod tests {
         let key = SessionKey::derive("test", "a");
         let entry = |flags: u8, shard: &[u8]| [&[VERSION, flags][..], key.digest(), shard, &[7]].concat();
         assert!(Roster::decode(&entry(0, b"abc")).is_some());
-        for bytes in [vec![], vec![2], entry(4, b"abc"), entry(1, b"abc"), entry(0, b"a/c")] {
+        for bytes in [
+            vec![],
+            vec![2],
+            entry(32, b"abc"),
+            entry(16, b"abc"),
+            entry(1, b"abc"),
+            entry(0, b"a/c"),
+        ] {
             assert_eq!(Roster::decode(&bytes), None);
         }
     }

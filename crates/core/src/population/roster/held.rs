@@ -98,7 +98,7 @@ impl HeldRoster {
             Some(stored) if stored.payload == payload => {
                 let key = self.key;
                 if let Err(error) = storage.release(stored.lock).await {
-                    crate::events::release_failed(&key, &error);
+                    crate::telemetry::release_failed(&key, &error);
                 }
                 return Ok(Committed::Yes);
             }

@@ -3,6 +3,7 @@
 mod codec;
 mod held;
 
+use super::events::EndReason;
 use crate::clock::Timestamp;
 use crate::id::SessionKey;
 use crate::storage::{Facts, Role};
@@ -14,6 +15,8 @@ pub(super) use self::held::{Committed, HeldRoster};
 pub(super) enum RosterName<'a> {
     /// The sessions of this owner.
     Owner(&'a str),
+    /// Sessions whose ends have to be reported.
+    Watchlist(u16),
 }
 
 impl RosterName<'_> {
@@ -21,12 +24,14 @@ impl RosterName<'_> {
     pub(super) fn key(self) -> SessionKey {
         match self {
             Self::Owner(owner) => SessionKey::derive("owner", owner),
+            Self::Watchlist(number) => SessionKey::derive("watchlist", &number.to_string()),
         }
     }
 
     fn facts(self) -> Facts {
         match self {
             Self::Owner(owner) => Facts::of_role(Role::Owner).with_owner(Some((owner, Timestamp::MIN))),
+            Self::Watchlist(_) => Facts::of_role(Role::Watchlist),
         }
     }
 }
@@ -47,6 +52,20 @@ pub(super) struct Place {
     pub(super) since: Timestamp,
     /// `true` if the session was seen. Until then it may be about to be created.
     pub(super) settled: bool,
+    /// The deadline of the session when it was last looked at. Only in watchlists.
+    pub(super) deadline: Option<Timestamp>,
+    /// The owner of the session when it was last looked at. Only in watchlists.
+    pub(super) owner: Option<Box<str>>,
+    /// The end of the session. Only in watchlists.
+    pub(super) ending: Option<Ending>,
+}
+
+/// The end of a session that has to be reported.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Ending {
+    pub(super) reason: EndReason,
+    /// When it is up to others to report it.
+    pub(super) due: Timestamp,
 }
 
 impl Place {
@@ -56,7 +75,21 @@ impl Place {
             next: None,
             since: now,
             settled: false,
+            deadline: None,
+            owner: None,
+            ending: None,
         }
+    }
+
+    /// Returns whether the session may have ended without anybody reporting it.
+    pub(super) fn is_due(&self, now: Timestamp) -> bool {
+        let due = self.ending.map_or(self.deadline, |ending| Some(ending.due));
+        due.is_some_and(|due| due <= now)
+    }
+
+    /// Returns the key under which the session is or was at last, as far as the place tells.
+    pub(super) fn last_key(&self) -> &SessionKey {
+        self.next.as_ref().unwrap_or(&self.key)
     }
 
     /// Returns whether the session is or was stored under this key.
@@ -79,6 +112,18 @@ impl Place {
 impl Roster {
     pub(super) fn place_of(&mut self, key: &SessionKey) -> Option<&mut Place> {
         self.places.iter_mut().find(|place| place.is_of(key))
+    }
+
+    /// Returns the place of a session; takes one if it has none.
+    pub(super) fn place_or_insert(&mut self, key: &SessionKey, now: Timestamp) -> &mut Place {
+        let index = match self.places.iter().position(|place| place.is_of(key)) {
+            Some(index) => index,
+            None => {
+                self.places.push(Place::new(*key, now));
+                self.places.len() - 1
+            }
+        };
+        &mut self.places[index]
     }
 
     /// Removes the place of a session.

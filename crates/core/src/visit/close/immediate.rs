@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::clock::Timestamp;
 use crate::error::SessionError;
-use crate::events;
+use crate::telemetry;
 use crate::visit::Context;
 use crate::visit::close::plan::{Plan, SlowStep, Step};
 use crate::visit::close::result::{CloseResult, Recorded, RevertOnDrop};
@@ -53,7 +53,7 @@ impl Context {
             Step::Release { lock } => {
                 let key = *lock.key();
                 if let Err(error) = storage.release(lock) {
-                    events::release_failed(&key, &error);
+                    telemetry::release_failed(&key, &error);
                 }
                 Ok(CloseResult::default())
             }

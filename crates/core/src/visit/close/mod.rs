@@ -1,6 +1,7 @@
 //! Closing: writing the changes of a visit and releasing its lock in one step.
 
 mod immediate;
+mod new_key;
 mod orphan;
 mod plan;
 mod result;
@@ -8,10 +9,9 @@ mod result;
 use std::sync::Arc;
 
 use crate::error::SessionError;
-use crate::events;
 use crate::id::SessionKey;
-use crate::population::Enlisted;
-use crate::storage::{Facts, Meta, StorageError, StorageErrorKind, lock_if_unchanged};
+use crate::storage::{Meta, lock_if_unchanged};
+use crate::telemetry;
 use crate::visit::Context;
 use crate::visit::close::plan::{Plan, SlowStep, Step, WriteAccess};
 use crate::visit::close::result::{CloseResult, Recorded, RevertOnDrop};
@@ -81,43 +81,24 @@ impl Context {
     }
 
     async fn run_slow_step(&self, step: SlowStep) -> Result<CloseResult, SessionError> {
-        let storage = &self.settings.storage;
         match step {
-            SlowStep::Create { mut record, id } => {
-                if self.settings.epochs {
-                    let epoch = self.settings.read_epoch().await?;
-                    record.meta.facts = record.meta.facts.with_epoch(epoch);
-                }
-                let made = self.new_record(&record, id);
-                let key = made.key;
-                let enlisted = self.enlist(None, &key, &record.meta.facts).await?;
-                let created = self.settings.create(&key, record).await;
-                let created = self.settle(enlisted, &key, created).await?;
-                made.handle_reply(created)
-            }
+            SlowStep::Create { record, id } => self.create(record, id).await,
             SlowStep::Rotate {
                 access,
                 record,
                 id,
                 grace,
             } => {
-                let mut lock = match access {
+                let lock = match access {
                     WriteAccess::Lock(lock) => lock,
                     // The record was read without the lock: the storage locks it only if it is unchanged.
-                    WriteAccess::Known(known) => match lock_if_unchanged(&**storage, &known).await {
+                    WriteAccess::Known(known) => match lock_if_unchanged(&*self.settings.storage, &known).await {
                         Ok(Some(lock)) => lock,
                         Ok(None) => return Err(self.record_conflict()),
                         Err(error) => return Err(self.record_conflict_or(error)),
                     },
                 };
-                let old = *lock.key();
-                let new = id.key();
-                let meta = record.meta.clone();
-                let enlisted = self.enlist(Some(&old), &new, &meta.facts).await?;
-                let rotated = storage.rotate(&mut lock, &new, record, grace).await;
-                self.settle(enlisted, &new, rotated).await??;
-                events::rotated(&old, &new);
-                Ok(CloseResult::written(meta, Some((id, new))))
+                self.rotate(lock, record, id, grace).await
             }
             SlowStep::Slide { lock, slide } => {
                 let (key, known) = self.key_and_meta();
@@ -127,7 +108,7 @@ impl Context {
                     match self.settings.touch(&key, &mut meta, slide).await {
                         Ok(_) => moved = Some(meta).filter(|meta| *meta != known),
                         // A failed move loses none of the visit's work, so the close succeeds.
-                        Err(error) => events::slide_failed(&key, &error.into()),
+                        Err(error) => telemetry::slide_failed(&key, &error.into()),
                     }
                 }
                 if let Some(lock) = lock {
@@ -136,50 +117,6 @@ impl Context {
                 Ok(CloseResult::touched(moved))
             }
         }
-    }
-
-    /// Brings the roster of an owner up to date before the session is stored under a new key. Costs nothing if the
-    /// session has no owner.
-    async fn enlist(
-        &self,
-        from: Option<&SessionKey>,
-        to: &SessionKey,
-        facts: &Facts,
-    ) -> Result<Option<Enlisted>, SessionError> {
-        let before = self.state().meta().map(|meta| meta.facts.clone()).unwrap_or_default();
-        if facts.owner().is_none() && before.owner().is_none() {
-            return Ok(None);
-        }
-        let before = from.map(|key| (key, &before));
-        let enlisted = Box::pin(self.settings.enlist(before, to, facts)).await?;
-        enlisted.check()?;
-        Ok(Some(enlisted))
-    }
-
-    /// Handles the reply of the storage to the creation or the move of a session that was enlisted.
-    ///
-    /// # Errors
-    ///
-    /// [`TooManySessions`](SessionError::TooManySessions) if a later login has taken the place meanwhile.
-    async fn settle(
-        &self,
-        enlisted: Option<Enlisted>,
-        key: &SessionKey,
-        reply: Result<(), StorageError>,
-    ) -> Result<Result<(), StorageError>, SessionError> {
-        let Some(enlisted) = enlisted else { return Ok(reply) };
-        match &reply {
-            Ok(()) => enlisted.complete(&self.settings).await,
-            Err(error) if error.kind() == StorageErrorKind::Exists => {
-                if let Some(limit) = self.settings.limit {
-                    return Err(limit.exceeded());
-                }
-            }
-            // It may be stored later: the place stays until that is impossible.
-            Err(error) if error.is_ambiguous() => {}
-            Err(_) => enlisted.cancel(&self.settings, key).await,
-        }
-        Ok(reply)
     }
 
     /// Returns the key and metadata as this visit knows them.

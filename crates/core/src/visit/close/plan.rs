@@ -148,7 +148,8 @@ impl Context {
             return true;
         }
         if state.is_changed() {
-            return state.has_sliding_items();
+            // A session that is put on a watchlist first takes more than one call.
+            return state.has_sliding_items() || (self.settings.watches && state.meta().is_none());
         }
         state.data().is_due(now, &self.settings)
     }

@@ -1,9 +1,10 @@
 //! The result of a close, and how the visit records it.
 
 use crate::error::SessionError;
-use crate::events;
 use crate::id::{SessionId, SessionKey};
+use crate::population::{EventKind, Refusal, Renewal};
 use crate::storage::{Meta, Record, StorageError, StorageErrorKind};
+use crate::telemetry;
 use crate::visit::Context;
 use crate::visit::close::orphan::OrphanGuard;
 use crate::visit::close::plan::{SlowStep, Step};
@@ -51,11 +52,16 @@ pub(in crate::visit) struct NewRecord {
 }
 
 impl NewRecord {
+    /// Gives up the record: it was not even tried to create it.
+    pub(in crate::visit) fn never_created(self) {
+        self.orphan.disarm();
+    }
+
     /// Handles the reply to the creation. A key that exists already is an error: 192 random bits do not collide, unless
     /// the source of randomness is broken.
     pub(in crate::visit) fn handle_reply(self, reply: Result<(), StorageError>) -> Result<CloseResult, SessionError> {
         let orphan = self.orphan.handle_reply(reply)?;
-        events::created(&self.key);
+        telemetry::created(&self.key);
         Ok(CloseResult {
             orphan: Some(orphan),
             ..CloseResult::written(self.meta, Some((self.id, self.key)))
@@ -106,6 +112,7 @@ impl Context {
         let mut state = self.state();
         state.closing = Closing::No;
         let is_same = state.epoch == epoch;
+        let renewal = key.filter(|_| is_same).map(|key| Renewal::of(&state, key, &closed));
         let is_unreported = is_same && state.effects.sealed && state.meta().is_none();
         if let Some(key) = key
             && (!is_same || is_unreported)
@@ -129,6 +136,9 @@ impl Context {
         drop(state);
         if let Some(orphan) = orphan {
             orphan.disarm();
+        }
+        if let Some(renewal) = renewal {
+            self.settings.report_renewal(&renewal);
         }
         Ok(Recorded::Done(written, result))
     }
@@ -192,7 +202,26 @@ impl Context {
             state.key
         };
         if let Some(key) = &key {
-            events::refused(key, error);
+            telemetry::refused(key, error);
+            let refusal = match error {
+                SessionError::Gone => Refusal::Gone,
+                SessionError::Superseded => Refusal::Superseded,
+                SessionError::LockLost => Refusal::LockLost,
+                _ => return,
+            };
+            self.settings.emit(EventKind::CommitRefused(refusal), key, None);
+        }
+    }
+}
+
+impl Renewal {
+    /// Describes how the session comes by its new key. Called before the state knows of it.
+    fn of(state: &State, key: SessionKey, closed: &CloseResult) -> Self {
+        Self {
+            before: state.meta().and(state.key),
+            key,
+            old: state.meta().map(|meta| meta.facts.clone()).unwrap_or_default(),
+            new: closed.meta.as_ref().map(|meta| meta.facts.clone()).unwrap_or_default(),
         }
     }
 }

@@ -9,11 +9,12 @@ use std::sync::Arc;
 
 use crate::clock::Timestamp;
 use crate::error::SessionError;
-use crate::events;
 use crate::id::SessionKey;
 use crate::payload::RecordError;
+use crate::population::EndReason;
 use crate::settings::UnreadablePolicy;
 use crate::storage::{Lock, Record, Stored};
+use crate::telemetry;
 use crate::visit::Context;
 use crate::visit::limits::begin_lifetime;
 use crate::visit::start::verdict::{LoadRequest, Verdict};
@@ -56,7 +57,10 @@ impl Context {
         };
         let (restarted, has_expired) = match self.judge(&data, now, request) {
             Verdict::Expired => return Ok(Some(Box::pin(Arc::clone(self).on_expired(data.lock, epoch)))),
-            Verdict::WindowClosed => return Ok(Some(Box::pin(Arc::clone(self).discard(key, data.lock, epoch)))),
+            Verdict::WindowClosed => {
+                let discard = Arc::clone(self).discard(key, data.lock, epoch, EndReason::Expired);
+                return Ok(Some(Box::pin(discard)));
+            }
             Verdict::Usable { restarted, has_expired } => (restarted, has_expired),
         };
         let slides = !passive && data.is_due(now, &self.settings);
@@ -126,10 +130,10 @@ impl Context {
         error: RecordError,
         epoch: u32,
     ) -> Result<(), SessionError> {
-        events::unreadable(&key);
+        telemetry::unreadable(&key);
         match self.settings.unreadable {
             UnreadablePolicy::Fail => Err(error.into()),
-            UnreadablePolicy::Drop => self.discard(key, lock, epoch).await,
+            UnreadablePolicy::Drop => self.discard(key, lock, epoch, EndReason::Evicted).await,
         }
     }
 
@@ -144,13 +148,22 @@ impl Context {
     }
 
     /// Destroys an unusable session, then continues as if there had been none.
-    async fn discard(self: Arc<Self>, key: SessionKey, lock: Option<Lock>, epoch: u32) -> Result<(), SessionError> {
+    async fn discard(
+        self: Arc<Self>,
+        key: SessionKey,
+        lock: Option<Lock>,
+        epoch: u32,
+        reason: EndReason,
+    ) -> Result<(), SessionError> {
         let phase = Phase::of_start(lock.is_some());
-        self.settings.storage.destroy(&key).await?;
+        let end = self.settings.prepare_end(&key, reason).await?;
+        let found = self.settings.storage.destroy(&key).await?.is_found();
         if let Some(mut lock) = lock {
             // The storage removed the lock together with the record.
             lock.disarm();
         }
+        let ends = end.into_iter().filter(|_| found).collect();
+        self.settings.deliver(ends).await;
         self.on_missing(epoch, phase)
     }
 

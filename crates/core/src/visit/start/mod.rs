@@ -12,10 +12,11 @@ use std::sync::Arc;
 
 use crate::clock::Timestamp;
 use crate::error::SessionError;
-use crate::events;
 use crate::expiration::Lifetime;
 use crate::id::SessionKey;
+use crate::population::EventKind;
 use crate::storage::{Lock, Locked, Lookup, Stored};
+use crate::telemetry;
 use crate::visit::Context;
 use crate::visit::limits::begin_lifetime;
 use crate::visit::operation::OperationGuard;
@@ -171,7 +172,8 @@ impl Context {
         drop(state);
         drop(forgotten);
         if let Some(key) = &requested {
-            events::unknown(key);
+            telemetry::unknown(key);
+            self.settings.emit(EventKind::UnknownId, key, None);
         }
         begun
     }
@@ -204,7 +206,8 @@ impl Context {
         };
         drop(state);
         drop(forgotten);
-        events::superseded(&requested);
+        telemetry::superseded(&requested);
+        self.settings.emit(EventKind::ReplacedId, &requested, None);
         begun
     }
 
@@ -251,7 +254,7 @@ impl Context {
     pub(in crate::visit) async fn release_or_log(&self, lock: Lock) {
         let key = *lock.key();
         if let Err(error) = self.settings.release(lock).await {
-            events::release_failed(&key, &error);
+            telemetry::release_failed(&key, &error);
         }
     }
 }

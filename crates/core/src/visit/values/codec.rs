@@ -4,9 +4,9 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::error::SessionError;
-use crate::events::{self, MismatchOutcome};
 use crate::json::{CodecError, CodecReason, encode};
 use crate::keys::{Details, OnMismatch};
+use crate::telemetry::{self, MismatchOutcome};
 use crate::visit::{Context, ValueScope};
 
 // All of these run code of the application, so the state must not be locked.
@@ -46,20 +46,20 @@ impl ValueScope<'_> {
             .migrate
             .and_then(|migrate| migrate(serde_json::from_slice(json).ok()?));
         if let Some(value) = old {
-            events::mismatched(&error, MismatchOutcome::Migrate);
+            telemetry::mismatched(&error, MismatchOutcome::Migrate);
             return Ok(Some(value));
         }
         match key.on_mismatch {
             OnMismatch::Fail => {
-                events::mismatched(&error, MismatchOutcome::Fail);
+                telemetry::mismatched(&error, MismatchOutcome::Fail);
                 Err(error.into())
             }
             OnMismatch::Unset => {
-                events::mismatched(&error, MismatchOutcome::Unset);
+                telemetry::mismatched(&error, MismatchOutcome::Unset);
                 Ok(None)
             }
             OnMismatch::Default(make) => {
-                events::mismatched(&error, MismatchOutcome::Default);
+                telemetry::mismatched(&error, MismatchOutcome::Default);
                 Ok(Some(make()))
             }
         }

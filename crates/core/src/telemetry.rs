@@ -3,6 +3,7 @@
 use crate::error::SessionError;
 use crate::id::SessionKey;
 use crate::json::CodecError;
+use crate::population::{EndReason, EventKind};
 use crate::storage::StorageError;
 
 macro_rules! event {
@@ -20,8 +21,35 @@ pub(crate) fn rotated(_old: &SessionKey, _new: &SessionKey) {
     event!(debug, session = %_new.fingerprint(), before = %_old.fingerprint(), "session got a new id");
 }
 
-pub(crate) fn destroyed(_key: &SessionKey) {
-    event!(debug, session = %_key.fingerprint(), "session destroyed");
+pub(crate) fn ended(_key: &SessionKey, _reason: EndReason) {
+    event!(debug, session = %_key.fingerprint(), reason = _reason.name(), "session ended");
+}
+
+/// The number of events of sessions, by their kind.
+#[cfg(feature = "metrics")]
+const EVENTS: &str = "sessile_session_events_total";
+
+/// Counts an event.
+pub(crate) fn happened(_kind: EventKind) {
+    #[cfg(feature = "metrics")]
+    {
+        let reason = match _kind {
+            EventKind::Ended(reason) => reason.name(),
+            EventKind::CommitRefused(refusal) => refusal.name(),
+            _ => "",
+        };
+        metrics::counter!(EVENTS, "event" => _kind.name(), "reason" => reason).increment(1);
+    }
+}
+
+/// A round of the maintenance has failed.
+pub(crate) fn round_failed(_error: &SessionError) {
+    event!(warn, error = %_error.report(), "round of the maintenance failed");
+}
+
+/// Code of the application that was told of an event has panicked.
+pub(crate) fn listener_panicked() {
+    event!(error, "listener or callback panicked");
 }
 
 pub(crate) fn unknown(_key: &SessionKey) {

@@ -1,0 +1,149 @@
+//! A round: looks for ends of sessions that nobody has reported.
+
+use super::end::PendingEnd;
+use super::watchlist::{ATTEMPTS, CLAIM, WATCHLISTS};
+use super::{EndReason, Hub};
+use crate::error::SessionError;
+use crate::id::SessionKey;
+use crate::population::roster::{Committed, Ending, HeldRoster, Place, RosterName};
+use crate::settings::Settings;
+use crate::storage::{Lookup, Stored};
+
+impl Settings {
+    /// Reports the ends of sessions that were not reported yet. Returns how many there were.
+    pub(in crate::population) async fn run_round(&self) -> Result<u64, SessionError> {
+        let mut reported = 0;
+        if self.watches {
+            for number in 0..WATCHLISTS {
+                reported += self.look_through(RosterName::Watchlist(number)).await?;
+            }
+        }
+        if let Some(hub) = &self.hub {
+            self.look_after_callbacks(hub).await?;
+        }
+        Ok(reported)
+    }
+
+    async fn look_through(&self, name: RosterName<'_>) -> Result<u64, SessionError> {
+        let roster = HeldRoster::peek(self, name).await?;
+        let now = self.storage.clock().now();
+        if !roster.places.iter().any(|place| place.is_due(now)) {
+            return Ok(0);
+        }
+        let claimed = self.claim(name).await?;
+        let count = claimed.len() as u64;
+        let keys: Vec<SessionKey> = claimed.iter().map(|end| end.key).collect();
+        for end in claimed {
+            self.report(end);
+        }
+        if count > 0 {
+            self.strike_off(name, &keys).await?;
+        }
+        Ok(count)
+    }
+
+    /// Takes it upon this process to report the ends that a watchlist shows: for a while, no other does.
+    async fn claim(&self, name: RosterName<'_>) -> Result<Vec<PendingEnd>, SessionError> {
+        for _ in 0..ATTEMPTS {
+            let mut held = HeldRoster::take(self, name).await?;
+            let mut claimed = Vec::new();
+            for index in 0..held.roster.places.len() {
+                if !held.roster.places[index].is_due(held.now) {
+                    continue;
+                }
+                held.keep(self).await?;
+                let now = held.now;
+                let place = &mut held.roster.places[index];
+                if let Some(stored) = self.find_any(place).await? {
+                    place.update(&stored);
+                    continue;
+                }
+                // The present end of a session is later than the deadline that it had when it was looked at.
+                let is_over = place.deadline.is_some_and(|deadline| deadline <= now);
+                let unmarked = if is_over {
+                    EndReason::Expired
+                } else {
+                    EndReason::Evicted
+                };
+                let reason = place.ending.map_or(unmarked, |ending| ending.reason);
+                place.ending = Some(Ending {
+                    reason,
+                    due: now + CLAIM,
+                });
+                claimed.push(PendingEnd {
+                    key: *place.last_key(),
+                    owner: place.owner.clone(),
+                    reason,
+                    last: None,
+                });
+            }
+            if held.commit(self).await? == Committed::Yes {
+                return Ok(claimed);
+            }
+        }
+        Err(SessionError::LockTimeout)
+    }
+
+    /// Returns the session of a place, if it lives.
+    async fn find_any(&self, place: &Place) -> Result<Option<Stored>, SessionError> {
+        for key in place.keys() {
+            let found = match self.epochs {
+                true => self.read_in_epoch(key).await?,
+                false => self.storage.read(key).await?,
+            };
+            if let Lookup::Found(stored) = found {
+                return Ok(Some(stored));
+            }
+        }
+        Ok(None)
+    }
+
+    async fn strike_off(&self, name: RosterName<'_>, keys: &[SessionKey]) -> Result<(), SessionError> {
+        for _ in 0..ATTEMPTS {
+            let mut held = HeldRoster::take(self, name).await?;
+            keys.iter().for_each(|key| held.roster.remove(key));
+            if held.commit(self).await? == Committed::Yes {
+                return Ok(());
+            }
+        }
+        Err(SessionError::LockTimeout)
+    }
+
+    /// Runs the callbacks of sessions that other processes have ended or that have expired, and notes the data of those
+    /// that live.
+    async fn look_after_callbacks(&self, hub: &Hub) -> Result<(), SessionError> {
+        for key in hub.callbacks.keys() {
+            match self.storage.read(&key).await? {
+                Lookup::Found(stored) => hub.callbacks.saw(&key, &stored.key, Some(stored.record)),
+                Lookup::Superseded | Lookup::Missing => {
+                    let reason = match hub.callbacks.has_expired(&key, self.storage.clock().now()) {
+                        true => EndReason::Expired,
+                        false => EndReason::Elsewhere,
+                    };
+                    hub.callbacks.run(PendingEnd {
+                        key,
+                        owner: None,
+                        reason,
+                        last: None,
+                    });
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Place {
+    /// Brings the place of a session that lives up to date.
+    fn update(&mut self, stored: &Stored) {
+        let meta = &stored.record.meta;
+        if stored.key != self.key {
+            self.key = stored.key;
+            self.next = None;
+        }
+        self.settled = true;
+        self.deadline = meta.deadline;
+        self.owner = meta.facts.owner().map(Into::into);
+        self.ending = None;
+    }
+}

@@ -1,0 +1,97 @@
+//! Watchlists: rosters of the sessions whose ends have to be reported whatever happens to a process.
+//!
+//! A session stands in the watchlist of its [shard](SessionKey::shard), which it keeps when it moves, from before it is
+//! created until its end was reported. Before a session is ended, its place says why and until when the process that
+//! ends it reports that itself; then it is up to the next [round](super::round).
+
+use std::time::Duration;
+
+use super::EndReason;
+use crate::error::SessionError;
+use crate::id::SessionKey;
+use crate::population::roster::{Committed, Ending, HeldRoster, RosterName};
+use crate::settings::Settings;
+use crate::storage::Meta;
+
+/// The number of watchlists.
+pub(super) const WATCHLISTS: u16 = 1_024;
+
+/// The time within which a process that ends a session, or has found its end, reports it.
+pub(super) const CLAIM: Duration = Duration::from_secs(30);
+
+/// The number of attempts to change a watchlist against other processes.
+pub(super) const ATTEMPTS: usize = 16;
+
+/// Returns the watchlist of a session.
+fn watchlist_of(key: &SessionKey) -> RosterName<'static> {
+    let shard = key.shard_bytes().iter();
+    let hash = shard.fold(0_u32, |hash, &c| hash.wrapping_mul(31).wrapping_add(c.into()));
+    RosterName::Watchlist((hash % u32::from(WATCHLISTS)) as u16)
+}
+
+impl Settings {
+    /// Puts a session that is about to be stored under `to` on its watchlist, if ends are reported at least once.
+    pub(crate) async fn watch(
+        &self,
+        from: Option<&SessionKey>,
+        to: &SessionKey,
+        meta: &Meta,
+    ) -> Result<(), SessionError> {
+        if !self.watches {
+            return Ok(());
+        }
+        self.change_watchlist(from.unwrap_or(to), |held| {
+            let now = held.now;
+            let known = from.unwrap_or(to);
+            let place = held.roster.place_or_insert(known, now);
+            if let Some(from) = from {
+                place.move_on(*from, *to);
+            }
+            place.deadline = meta.deadline;
+            place.owner = meta.facts.owner().map(Into::into);
+            place.ending = None;
+        })
+        .await
+    }
+
+    /// Notes that a session is about to be ended by this process, which reports it unless it dies.
+    pub(super) async fn mark_ending(
+        &self,
+        key: &SessionKey,
+        owner: Option<&str>,
+        reason: EndReason,
+    ) -> Result<(), SessionError> {
+        if !self.watches {
+            return Ok(());
+        }
+        self.change_watchlist(key, |held| {
+            let now = held.now;
+            let place = held.roster.place_or_insert(key, now);
+            place.owner = owner.map(Into::into);
+            place.ending = Some(Ending {
+                reason,
+                due: now + CLAIM,
+            });
+        })
+        .await
+    }
+
+    /// Takes a session off its watchlist: its end was reported, or it was never created.
+    pub(crate) async fn unwatch(&self, key: &SessionKey) -> Result<(), SessionError> {
+        if !self.watches {
+            return Ok(());
+        }
+        self.change_watchlist(key, |held| held.roster.remove(key)).await
+    }
+
+    async fn change_watchlist(&self, key: &SessionKey, change: impl Fn(&mut HeldRoster)) -> Result<(), SessionError> {
+        for _ in 0..ATTEMPTS {
+            let mut held = HeldRoster::take(self, watchlist_of(key)).await?;
+            change(&mut held);
+            if held.commit(self).await? == Committed::Yes {
+                return Ok(());
+            }
+        }
+        Err(SessionError::LockTimeout)
+    }
+}

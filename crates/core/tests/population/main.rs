@@ -1,0 +1,3 @@
+//! Sessions as a population.
+
+mod events;
