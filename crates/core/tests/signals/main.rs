@@ -54,7 +54,7 @@ fn events() {
 #[test]
 fn every_event_has_a_scenario() {
     the_scenarios_succeed_without_callbacks();
-    let source = include_str!("../../src/events.rs");
+    let source = include_str!("../../src/telemetry.rs");
     let (_, calls) = source.split_once("macro_rules! event").expect("the macro is defined");
     let events: Vec<&str> = calls
         .split("event!(")

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde_json::json;
 use sessile_core::{
-    Expiration, InSession, Key, MINUTE, Meta, OnMismatch, OsEntropy, Record, SECOND, Session, SessionError, SessionId,
+    Events, Expiration, InSession, Key, Limit, MINUTE, Meta, OnMismatch, OsEntropy, Record, SECOND, Session, SessionError, SessionId,
     ShownWindow, Storage, StorageErrorKind, UnreadablePolicy, Untyped, Visit,
 };
 use sessile_testkit::{Fault, Operation};
@@ -53,6 +53,10 @@ pub(crate) const SCENARIOS: &[(&str, Setup, Scenario)] = &[
     ("values end with the window", unchanged, windows),
     ("a session is read again", unchanged, refreshed),
     ("a user logs in", unchanged, authenticated),
+    ("an owner logs in too often", listening, logged_in),
+    ("a session ends that is watched", watching, ended),
+    ("a listener panics", panicking, created),
+    ("a round of the maintenance fails", watching, round_failed),
     ("a visit comes with two ids", unchanged, candidates),
     ("a lock is renewed", unchanged, renewed),
     ("a lock is released while it is renewed", unchanged, renewal_dropped),
@@ -67,6 +71,20 @@ fn unchanged(builder: Builder) -> Builder {
 
 fn dropping(builder: Builder) -> Builder {
     builder.on_unreadable(UnreadablePolicy::Drop)
+}
+
+fn listening(builder: Builder) -> Builder {
+    builder
+        .limit(Limit::per_owner(1).evict_oldest())
+        .events(Events::new().listen(|_| trigger_current(Source::Closure)))
+}
+
+fn watching(builder: Builder) -> Builder {
+    builder.events(Events::new().at_least_once().listen(|_| trigger_current(Source::Closure)))
+}
+
+fn panicking(builder: Builder) -> Builder {
+    builder.events(Events::new().listen(|_| panic!("a fault of the application")))
 }
 
 type Builder = sessile_core::SessionBuilder<Untyped, Untyped>;
@@ -519,6 +537,59 @@ fn authenticated(fixture: &Fixture) -> RunFuture<'_> {
             Ok(())
         };
         fixture.visit(id, work).await
+    })
+}
+
+fn logged_in(fixture: &Fixture) -> RunFuture<'_> {
+    Box::pin(async {
+        let session = &fixture.session;
+        for _ in 0..2 {
+            let work = async {
+                session.start().await?;
+                session.log_in("ada")?;
+                session.close().await?;
+                let _ = session.owner();
+                session.require_fresh(MINUTE)
+            };
+            fixture.visit(Visit::new(), work).await?;
+        }
+        session.registry().by_owner("ada").await?;
+        session.registry().end_all("ada").await?;
+        session.registry().audit().await.map(drop)
+    })
+}
+
+fn ended(fixture: &Fixture) -> RunFuture<'_> {
+    Box::pin(async {
+        let session = &fixture.session;
+        for asked in [true, false] {
+            let work = async {
+                session.start().await?;
+                session.log_in("ada")?;
+                session.close().await?;
+                session.on_end(|ended| {
+                    let _ = ended.get("a");
+                    trigger_current(Source::Closure);
+                })?;
+                if asked {
+                    session.destroy().await?;
+                }
+                Ok(())
+            };
+            fixture.visit(Visit::new(), work).await?;
+        }
+        session.registry().maintain_once().await?;
+        session.registry().end_all("ada").await?;
+        session.registry().maintain_once().await.map(drop)
+    })
+}
+
+fn round_failed(fixture: &Fixture) -> RunFuture<'_> {
+    Box::pin(async {
+        fixture.faults.fail_next(Operation::Read, Fault::before(StorageErrorKind::Unavailable));
+        let registry = fixture.session.registry();
+        let _ = timeout(SECOND, registry.maintain(MINUTE)).await;
+        Ok(())
     })
 }
 
