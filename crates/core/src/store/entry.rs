@@ -48,8 +48,9 @@ pub struct EntryHead {
 }
 
 impl EntryHead {
-    /// The maximum length of a [`meta`](EntryHead::meta), in bytes.
-    pub const META_MAX_LEN: usize = 256;
+    /// The maximum length of a [`meta`](EntryHead::meta), in bytes. Most are shorter than 100 bytes: only those of
+    /// sessions with [facts](crate::Facts) are longer.
+    pub const META_MAX_LEN: usize = 1_280;
 
     /// Creates a head.
     #[must_use]

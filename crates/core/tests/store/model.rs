@@ -6,7 +6,7 @@ use std::time::Duration;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use sessile_core::{
-    LocalLocks, Locked, LockedStore, Lookup, ManualClock, Meta, Record, SessionKey, Storage, StorageError,
+    Facts, LocalLocks, Locked, LockedStore, Lookup, ManualClock, Meta, Record, SessionKey, Storage, StorageError,
     StorageErrorKind, Stored, Timestamp,
 };
 use sessile_testkit::ModelStorage;
@@ -134,6 +134,10 @@ impl<S: Storage> Fixture<S> {
         let record = |version: u64, life: &Option<u64>| {
             let mut meta = Meta::new(Timestamp::from_millis(7)).with_deadline(at(life));
             meta.version = version;
+            if number % 3 == 0 {
+                let owner = [&[1, 8][..], &number.to_le_bytes().map(|byte| byte & 0x7f)].concat();
+                meta.facts = Facts::from_bytes(&owner).unwrap();
+            }
             Record::new(meta, format!("payload of step {number}"))
         };
         let storage = &self.storage;

@@ -107,6 +107,8 @@ impl<R: RecordStore + ?Sized, L: Locks + ?Sized> Storage for LockedStore<R, L> {
 
     /// Lists the live sessions that the store lists. If the store lists keys in an order, a session that gets a new id
     /// during the scan may be missed, as its new key may come before the current position.
+    ///
+    /// The lengths of payloads are known of sessions with facts only.
     async fn scan(&self, cursor: Option<Cursor>, limit: usize) -> Result<Page, StorageError> {
         let list = self.store.scan(cursor, limit).await;
         let list = list.map_err(|error| self.error("scan", error.into()))?;
@@ -115,7 +117,11 @@ impl<R: RecordStore + ?Sized, L: Locks + ?Sized> Storage for LockedStore<R, L> {
             .entries
             .into_iter()
             .filter_map(|(key, head)| match KeyState::read(&head) {
-                Some(KeyState::Live(live)) if !live.meta.has_expired(now) => Some(SessionHead::new(key, live.meta)),
+                Some(KeyState::Live(live)) if !live.meta.has_expired(now) => {
+                    let mut head = SessionHead::new(key, live.meta);
+                    head.payload_len = live.payload_len.and_then(|length| usize::try_from(length).ok());
+                    Some(head)
+                }
                 _ => None,
             });
         Ok(Page::new(live.collect(), list.next))

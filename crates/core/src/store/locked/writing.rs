@@ -187,6 +187,7 @@ impl<R: RecordStore + ?Sized, L: Locks + ?Sized> LockedStore<R, L> {
         let live = Live {
             meta: record.meta.clone(),
             written: version,
+            payload_len: Some(record.payload.len() as u64),
         };
         let head = KeyState::Live(live).head(version, record.meta.deadline);
         Entry::new(head, record.payload.clone())
