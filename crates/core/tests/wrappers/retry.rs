@@ -4,7 +4,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use sessile_core::{Backoff, Locked, Lookup, Record, Retry, SessionKey, Storage, StorageError, StorageErrorKind};
+use sessile_core::{
+    Backoff, Facts, Locked, Lookup, Record, Retry, SessionKey, Storage, StorageError, StorageErrorKind,
+};
 use sessile_testkit::{Calls, Counting, Fault, Faults, Faulty, ModelStorage, Operation};
 use tokio::time::Instant;
 
@@ -198,6 +200,22 @@ async fn create_over_another_record_is_refused() {
         assert_eq!(kind(refused), Some(StorageErrorKind::Exists));
     }
     assert_free(&setup.model, &key, "another's").await;
+}
+
+/// Two records of the same moment and without contents can differ by their facts alone.
+#[tokio::test(start_paused = true)]
+async fn create_over_a_record_with_other_facts_is_refused() {
+    let setup = setup(MINUTE);
+    let [key] = keys();
+    let mut other = record("");
+    other.meta.facts = Facts::from_bytes(b"\x01\x03ada").unwrap();
+    setup.model.create(&key, other.clone()).await.unwrap();
+    for fault in once() {
+        setup.faults.fail_next(Operation::Create, fault);
+        let refused = setup.storage.create(&key, record("")).await;
+        assert_eq!(kind(refused), Some(StorageErrorKind::Exists));
+    }
+    assert_eq!(setup.stored(&key).await, other);
 }
 
 #[tokio::test(start_paused = true)]

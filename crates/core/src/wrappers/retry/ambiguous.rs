@@ -11,6 +11,7 @@ use crate::storage::{Lock, Lookup, Record, Storage, StorageError, StorageErrorKi
 fn is_same_write(stored: &Record, record: &Record) -> bool {
     stored.meta.version == record.meta.version
         && stored.meta.created_at == record.meta.created_at
+        && stored.meta.facts == record.meta.facts
         && stored.payload == record.payload
 }
 
