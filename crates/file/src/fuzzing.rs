@@ -3,7 +3,7 @@
 use sha2::{Digest, Sha256};
 
 use crate::failure::FormatError;
-use crate::folder::format::{HEADER_LEN, Header, check_body, decode_header, encode};
+use crate::folder::format::{HEADER_LEN, Header, Kind, check_body, decode_header, encode};
 
 /// Checks the input as a file, and again with magic, format, length, key and sums corrected.
 pub fn format(input: &[u8]) {
@@ -22,17 +22,22 @@ pub fn format(input: &[u8]) {
 
 fn read(file: &[u8]) -> Result<(Header, &[u8]), FormatError> {
     let (first, body) = file.split_at(file.len().min(HEADER_LEN));
-    let (header, length) = decode_header(first, file.len() as u64)?;
-    assert_eq!(length, body.len() as u64, "the length is that of the file");
+    let (mut header, lengths) = decode_header(first, file.len() as u64)?;
+    assert_eq!(lengths.total(), body.len() as u64, "the length is that of the file");
     check_body(first, body)?;
-    Ok((header, body))
+    let (facts, payload) = body.split_at(lengths.facts.into());
+    header.read_facts(first, facts)?;
+    if let Kind::Record { meta, .. } = &header.kind {
+        assert_eq!(meta.facts.as_bytes(), facts, "the facts are kept as they are");
+    }
+    Ok((header, payload))
 }
 
 fn stays_the_same(file: &[u8]) {
-    if let Ok((header, body)) = read(file) {
+    if let Ok((header, payload)) = read(file) {
         assert_eq!(
-            read(&encode(&header, body)),
-            Ok((header, body)),
+            read(&encode(&header, payload)),
+            Ok((header, payload)),
             "encoding reverses decoding"
         );
     }
@@ -59,6 +64,7 @@ fn is_refused_when_changed(file: &[u8], input: &[u8]) {
 
 const BODY_SUM: std::ops::Range<usize> = 20..36;
 const KEY: std::ops::Range<usize> = 36..104;
+const FACTS_SUM: std::ops::Range<usize> = 154..170;
 const HEADER_SUM: std::ops::Range<usize> = 240..256;
 
 fn is_whole(file: &[u8]) -> bool {
@@ -69,7 +75,7 @@ fn is_whole(file: &[u8]) -> bool {
         && file[HEADER_SUM] == sum(&file[..240])
 }
 
-/// Returns the input with correct magic, format, length, key and sums. Kind and fields stay as they are.
+/// Returns the input with correct magic, format, length, key and sums. Kind and other fields stay as they are.
 fn repaired(input: &[u8]) -> Vec<u8> {
     let mut file = input.to_owned();
     file.resize(file.len().max(256), 0);
@@ -79,6 +85,11 @@ fn repaired(input: &[u8]) -> Vec<u8> {
     let body_sum = sum(&file[256..]);
     file[BODY_SUM].copy_from_slice(&body_sum);
     file[KEY].copy_from_slice(format!("key:{}", "0f".repeat(32)).as_bytes());
+    let facts = usize::from(u16::from_le_bytes([file[152], file[153]]));
+    if file[10] == 6 && facts <= file.len() - 256 {
+        let facts_sum = sum(&file[256..256 + facts]);
+        file[FACTS_SUM].copy_from_slice(&facts_sum);
+    }
     let header_sum = sum(&file[..240]);
     file[HEADER_SUM].copy_from_slice(&header_sum);
     file

@@ -97,7 +97,7 @@ impl Fixture {
             (Truth::Intact(2), Ok(Lookup::Found(found))) => assert_eq!(found.key, self.bystander),
             (Truth::Intact(2), Ok(_)) | (Truth::Intact(3 | 4), Ok(Lookup::Missing)) => {}
             (Truth::Intact(4 | 5), Err(error)) => assert_eq!(error.kind(), StorageErrorKind::Corrupt, "{error:?}"),
-            (Truth::Intact(kind), Err(error)) if *kind > 5 => {
+            (Truth::Intact(kind), Err(error)) if *kind > 6 => {
                 assert_eq!(error.kind(), StorageErrorKind::Unsupported, "{error:?}");
             }
             (truth, read) => panic!("{truth:?} was read as {read:?}"),
@@ -161,6 +161,7 @@ fn is_meta(record: &oracle::Record, meta: &Meta) {
     assert_eq!(meta.created_at, moment(record.created_at));
     assert_eq!(meta.last_active, moment(record.last_active));
     assert_eq!(meta.version, record.version);
+    assert_eq!(meta.facts.as_bytes(), record.facts);
     match meta.deadline {
         None => assert_eq!(record.deadline, u64::MAX),
         Some(deadline) => {

@@ -1,6 +1,6 @@
 //! A plain decoder of files, written from the description of the format.
 
-use sessile_core::SessionKey;
+use sessile_core::{Facts, SessionKey};
 use sha2::{Digest, Sha256};
 
 /// The first bytes of a file.
@@ -10,6 +10,7 @@ const HEAD: usize = 256;
 const BODY_SUM: usize = 20;
 const KEY: usize = 36;
 const FIELDS: usize = 120;
+const FACTS: usize = 152;
 const HEAD_SUM: usize = 240;
 
 /// The expected result for a file.
@@ -30,6 +31,7 @@ pub(super) struct Record {
     pub(super) last_active: u64,
     pub(super) deadline: u64,
     pub(super) version: u64,
+    pub(super) facts: Vec<u8>,
     pub(super) payload: Vec<u8>,
 }
 
@@ -45,14 +47,29 @@ pub(super) fn truth(file: &[u8], key: &SessionKey) -> Truth {
     if !is_intact {
         return Truth::Damaged;
     }
-    match (file[8], file[9], file[10]) {
-        (1, 0, 1) => Truth::Record(Record {
+    let body = &file[HEAD..];
+    let record = |facts: &[u8]| {
+        Truth::Record(Record {
             created_at: number(FIELDS),
             last_active: number(FIELDS + 8),
             deadline: number(FIELDS + 16),
             version: number(FIELDS + 24),
-            payload: file[HEAD..].to_owned(),
-        }),
+            facts: facts.to_owned(),
+            payload: body[facts.len()..].to_owned(),
+        })
+    };
+    match (file[8], file[9], file[10]) {
+        (1, 0, 1) => record(&[]),
+        (1, 0, 6) => {
+            let length = usize::from(u16::from_le_bytes([file[FACTS], file[FACTS + 1]]));
+            match body.get(..length) {
+                None | Some([]) => Truth::Intact(0),
+                Some(_) if length > Facts::MAX_LEN => Truth::Intact(0),
+                Some(facts) if file[FACTS + 2..FACTS + 18] != sum(facts) => Truth::Damaged,
+                Some(facts) if Facts::from_bytes(facts).is_err() => Truth::Intact(0),
+                Some(facts) => record(facts),
+            }
+        }
         (1, 0, kind) => Truth::Intact(kind),
         _ => Truth::Intact(0),
     }
@@ -70,6 +87,11 @@ pub(super) fn intact(key: &SessionKey, input: &[u8]) -> Vec<u8> {
     file[BODY_SUM..KEY].copy_from_slice(&sum(body));
     file[KEY..KEY + 68].copy_from_slice(key.to_string().as_bytes());
     file[FIELDS..FIELDS + fields.len()].copy_from_slice(fields);
+    if *kind == 6 {
+        let length = usize::from(u16::from_le_bytes([file[FACTS], file[FACTS + 1]]));
+        let facts_sum = sum(&body[..length.min(body.len())]);
+        file[FACTS + 2..FACTS + 18].copy_from_slice(&facts_sum);
+    }
     let head_sum = sum(&file[..HEAD_SUM]);
     file[HEAD_SUM..].copy_from_slice(&head_sum);
     file.extend_from_slice(body);

@@ -53,7 +53,7 @@ impl Files {
 
     pub(crate) fn read(&self, key: &SessionKey) -> Result<Lookup<Stored>> {
         let found = self.folder.resolve(key, Part::Whole)?;
-        Ok(found.map(|(key, live)| Stored::new(key, Record::new(live.meta, live.body))))
+        Ok(found.map(|(key, live)| Stored::new(key, Record::new(live.meta, live.payload))))
     }
 
     /// Returns the key under which a session can be locked.
@@ -100,7 +100,7 @@ impl Files {
             return Ok(TryLock::Held(lease));
         }
         guard.publish(staged, &folder.tree.layout.lease(key))?;
-        Ok(TryLock::Done(Lookup::Found(Record::new(meta, live.body))))
+        Ok(TryLock::Done(Lookup::Found(Record::new(meta, live.payload))))
     }
 
     pub(crate) fn commit(&self, lock_id: &LockId, record: &Record) -> Result<()> {

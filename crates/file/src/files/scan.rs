@@ -63,7 +63,11 @@ impl Files {
     /// be listed all the same.
     fn list_session(&self, key: &SessionKey) -> Result<Option<SessionHead>> {
         match self.folder.state(key, Part::Header) {
-            Ok(KeyState::Live(live)) => Ok(Some(SessionHead::new(*key, live.meta))),
+            Ok(KeyState::Live(live)) => {
+                let mut head = SessionHead::new(*key, live.meta);
+                head.payload_len = usize::try_from(live.payload_len).ok();
+                Ok(Some(head))
+            }
             Ok(_) | Err(Failure::Corrupt(_) | Failure::Quarantined(..)) => Ok(None),
             Err(failure) if failure.kind() == StorageErrorKind::Denied => Ok(None),
             Err(failure) => Err(failure),

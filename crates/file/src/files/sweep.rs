@@ -276,7 +276,7 @@ impl SweepSlice<'_> {
             if let (Kind::Record { meta, .. }, true) = (contents.header.kind, self.request.collect) {
                 self.report
                     .sessions
-                    .push(Stored::new(*key, Record::new(meta, contents.body)));
+                    .push(Stored::new(*key, Record::new(meta, contents.payload)));
             }
         }
         Ok(())

@@ -53,7 +53,7 @@ impl Files {
         if meta == live.meta {
             return Ok(true);
         }
-        let touched = Record::new(meta, live.body.clone());
+        let touched = Record::new(meta, live.payload.clone());
         // The stamp stays the same, so a lock on the record stays valid.
         let staged = self.stage_record(key, live.stamp, &touched, live.from)?;
         let threads = threads.unwrap_or_else(|| folder.lock_threads(stripe_of(key)));

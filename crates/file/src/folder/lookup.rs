@@ -9,11 +9,14 @@ use sessile_core::{KeyWalk, Lookup, Meta, SessionKey, Timestamp};
 use crate::failure::{Context, CorruptFile, Corruption, Failure, FormatError, Result};
 use crate::folder::Folder;
 use crate::folder::disk::{is_unreadable, open, read_up_to};
-use crate::folder::format::{FileContents, HEADER_LEN, Header, Kind, Nonce, Origin, check_body, decode_header};
+use crate::folder::format::{
+    BodyLengths, FileContents, HEADER_LEN, Header, Kind, Nonce, Origin, check_body, decode_header,
+};
 
 /// The part of a file to read.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Part {
+    /// The header, and the facts behind it if there are any: all metadata.
     Header,
     Whole,
 }
@@ -34,8 +37,9 @@ pub(crate) struct LiveRecord {
     pub(crate) stamp: Nonce,
     pub(crate) meta: Meta,
     pub(crate) from: Option<Origin>,
+    pub(crate) payload_len: u64,
     /// Empty if only the header was read.
-    pub(crate) body: Bytes,
+    pub(crate) payload: Bytes,
 }
 
 impl Folder {
@@ -141,21 +145,38 @@ fn load(path: &Path, part: Part) -> io::Result<Option<Result<FileContents, Forma
         Err(error) => return Err(error),
     };
     let first = read_up_to(&file, HEADER_LEN as u64)?;
-    let (header, body_length) = match decode_header(&first, length) {
+    let (header, lengths) = match decode_header(&first, length) {
         Ok(decoded) => decoded,
         Err(error) => return Ok(Some(Err(error))),
     };
-    let body = match part {
-        Part::Header => Bytes::new(),
-        Part::Whole => {
-            let body = read_up_to(&file, body_length)?;
-            if let Err(error) = check_body(&first, &body) {
-                return Ok(Some(Err(error)));
-            }
-            body.into()
-        }
-    };
-    Ok(Some(Ok(FileContents { header, body })))
+    let body = read_up_to(
+        &file,
+        match part {
+            Part::Header => lengths.facts.into(),
+            Part::Whole => lengths.total(),
+        },
+    )?;
+    Ok(Some(assemble(header, lengths, &first, body.into(), part)))
+}
+
+/// Combines the parts of a file after checking them.
+fn assemble(
+    mut header: Header,
+    lengths: BodyLengths,
+    first: &[u8],
+    mut body: Bytes,
+    part: Part,
+) -> Result<FileContents, FormatError> {
+    if part == Part::Whole {
+        check_body(first, &body)?;
+    }
+    let facts = body.split_to(body.len().min(lengths.facts.into()));
+    header.read_facts(first, &facts)?;
+    Ok(FileContents {
+        header,
+        payload_len: lengths.payload,
+        payload: body,
+    })
 }
 
 /// Returns the state that a file gives its key at a time.
@@ -166,7 +187,8 @@ pub(crate) fn interpret(contents: FileContents, now: Timestamp) -> Result<KeySta
             from,
             stamp,
             meta,
-            body: contents.body,
+            payload_len: contents.payload_len,
+            payload: contents.payload,
         }),
         Kind::Moved { to, alias_until, .. } if now < alias_until => KeyState::Alias(to),
         Kind::Moved { to, until, .. } if now < until => KeyState::Superseded(to),

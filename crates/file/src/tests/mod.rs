@@ -4,6 +4,7 @@ mod at;
 mod clock;
 mod corrupt;
 mod crash;
+mod facts;
 mod faults;
 mod fence;
 mod operation;

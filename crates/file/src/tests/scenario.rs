@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sessile_core::{
-    Clock, Lock, Lookup, ManualClock, Meta, Record, SessionId, SessionKey, Storage, StorageError, StorageErrorKind,
-    SystemClock, Timestamp,
+    Clock, Facts, Lock, Lookup, ManualClock, Meta, Record, SessionId, SessionKey, Storage, StorageError,
+    StorageErrorKind, SystemClock, Timestamp,
 };
 
 use super::operation::Operation;
@@ -79,7 +79,8 @@ impl Scenario {
         } else {
             DEADLINES[0]
         };
-        Record::new(Meta::new(now).with_deadline(Some(now + life)), payload)
+        let meta = Meta::new(now).with_deadline(Some(now + life));
+        Record::new(meta.with_facts(facts(payload)), payload)
     }
 
     /// Sets up the state before the operation.
@@ -87,6 +88,7 @@ impl Scenario {
         let record = self.record(storage.clock(), OLD);
         let mut beside = record.clone();
         beside.meta.deadline = None;
+        beside.meta.facts = Facts::NONE;
         storage.create(&self.bystander, beside).await.expect("create");
         if self.operation == Operation::Sweep {
             for key in self.leafmates() {
@@ -177,6 +179,10 @@ impl Scenario {
                 touched |= meta
                     .deadline
                     .is_some_and(|deadline| meta.created_at + DEADLINES[0] < deadline);
+                if [OLD, NEW].contains(&&*stored.record.payload) {
+                    let expected = facts(&stored.record.payload);
+                    assert_eq!(meta.facts, expected, "the facts are of another write");
+                }
                 stored.record.payload.to_vec()
             })
         };
@@ -253,6 +259,12 @@ impl Scenario {
             }
         }
     }
+}
+
+/// Returns facts that belong to a payload.
+fn facts(payload: &[u8]) -> Facts {
+    let length = u8::try_from(payload.len()).expect("a short payload");
+    Facts::from_bytes(&[&[0x63, length][..], payload].concat()).expect("facts")
 }
 
 /// Opens a storage with the settings of these tests.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use sessile_core::{Lookup, Meta, OsEntropy, Record, SessionId, Storage, StorageErrorKind};
 
-use super::{Fixture, PAYLOAD};
+use super::{FACTS, Fixture, PAYLOAD};
 use crate::QuarantineReason;
 use crate::folder::format::{HEADER_LEN, Header, Kind, encode};
 use crate::tests::common::{TempFolder, count_files};
@@ -14,9 +14,10 @@ use crate::tests::scenario::START;
 #[tokio::test]
 async fn every_byte_counts() {
     let fixture = Fixture::new().await;
-    for offset in 0..HEADER_LEN + PAYLOAD.len() {
+    let every = |facts: &'static [u8]| (0..HEADER_LEN + facts.len() + PAYLOAD.len()).map(move |offset| (facts, offset));
+    for (facts, offset) in every(&[]).chain(every(FACTS)) {
         for flip in [0x01, 0x80] {
-            let (key, path) = fixture.session().await;
+            let (key, path) = fixture.session_with(facts).await;
             let mut bytes = std::fs::read(&path).expect("the file of the session");
             bytes[offset] ^= flip;
             std::fs::write(&path, &bytes).expect("the file of the session");
@@ -26,7 +27,12 @@ async fn every_byte_counts() {
                 QuarantineReason::Torn
             };
             fixture
-                .expect_quarantine(&key, reason, Some(&bytes), &format!("byte {offset} ^ {flip}"))
+                .expect_quarantine(
+                    &key,
+                    reason,
+                    Some(&bytes),
+                    &format!("{facts:?}, byte {offset} ^ {flip}"),
+                )
                 .await;
         }
     }
@@ -35,16 +41,50 @@ async fn every_byte_counts() {
 #[tokio::test]
 async fn every_length_counts() {
     let fixture = Fixture::new().await;
-    for length in (0..HEADER_LEN + PAYLOAD.len()).chain([HEADER_LEN + PAYLOAD.len() + 1, 1 << 20]) {
-        let (key, path) = fixture.session().await;
+    let every = |facts: &'static [u8]| {
+        let length = HEADER_LEN + facts.len() + PAYLOAD.len();
+        (0..length)
+            .chain([length + 1, 1 << 20])
+            .map(move |length| (facts, length))
+    };
+    for (facts, length) in every(&[]).chain(every(FACTS)) {
+        let (key, path) = fixture.session_with(facts).await;
         let file = std::fs::OpenOptions::new()
             .write(true)
             .open(&path)
             .expect("the file of the session");
         file.set_len(length as u64).expect("the file of the session");
         fixture
-            .expect_quarantine(&key, QuarantineReason::Torn, None, &format!("cut to {length}"))
+            .expect_quarantine(
+                &key,
+                QuarantineReason::Torn,
+                None,
+                &format!("{facts:?}, cut to {length}"),
+            )
             .await;
+    }
+}
+
+/// A listing reads no payloads, and checks the facts that it reads all the same.
+#[tokio::test]
+async fn corrupt_facts_are_not_listed() {
+    let fixture = Fixture::new().await;
+    let (intact, _) = fixture.session_with(FACTS).await;
+    for (offset, listed) in [(HEADER_LEN, false), (HEADER_LEN + FACTS.len(), true)] {
+        let (key, path) = fixture.session_with(FACTS).await;
+        let mut bytes = std::fs::read(&path).expect("the file of the session");
+        bytes[offset] ^= 1;
+        std::fs::write(&path, &bytes).expect("the file of the session");
+        let page = fixture.storage.scan(None, 100).await.expect("scan");
+        let heads = page.sessions.iter().filter(|head| head.key == key).count();
+        assert_eq!(heads == 1, listed, "with byte {offset} changed");
+        let head = page
+            .sessions
+            .iter()
+            .find(|head| head.key == intact)
+            .expect("it is intact");
+        assert_eq!(head.meta.facts.as_bytes(), FACTS);
+        assert_eq!(head.payload_len, Some(PAYLOAD.len()));
     }
 }
 

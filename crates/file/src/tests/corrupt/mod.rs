@@ -6,7 +6,9 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use sessile_core::{Lookup, ManualClock, Meta, OsEntropy, Record, SessionId, SessionKey, Storage, StorageErrorKind};
+use sessile_core::{
+    Facts, Lookup, ManualClock, Meta, OsEntropy, Record, SessionId, SessionKey, Storage, StorageErrorKind,
+};
 
 use super::common::TempFolder;
 use super::scenario::{START, clock, open};
@@ -14,6 +16,7 @@ use crate::folder::layout::Layout;
 use crate::{Durability, FileStorage, QuarantineReason, QuarantinedFile};
 
 const PAYLOAD: &[u8] = b"thirty-two bytes of a payload...";
+const FACTS: &[u8] = b"\x01\x03ada";
 
 struct Fixture {
     storage: FileStorage,
@@ -44,21 +47,27 @@ impl Fixture {
             bystander,
             _folder: folder,
         };
-        fixture.create(&bystander).await;
+        fixture.create(&bystander, &[]).await;
         fixture
     }
 
-    async fn create(&self, key: &SessionKey) {
+    async fn create(&self, key: &SessionKey, facts: &[u8]) {
+        let meta = Meta::new(START).with_facts(Facts::from_bytes(facts).expect("facts"));
         self.storage
-            .create(key, Record::new(Meta::new(START), PAYLOAD))
+            .create(key, Record::new(meta, PAYLOAD))
             .await
             .expect("create");
     }
 
     /// Creates a session, and returns its key and the path of its file.
     async fn session(&self) -> (SessionKey, PathBuf) {
+        self.session_with(&[]).await
+    }
+
+    /// Creates a session with facts.
+    async fn session_with(&self, facts: &[u8]) -> (SessionKey, PathBuf) {
         let key = SessionId::generate(&OsEntropy).key();
-        self.create(&key).await;
+        self.create(&key, facts).await;
         (key, self.layout.record(&key))
     }
 
