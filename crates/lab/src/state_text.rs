@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use bytes::Bytes;
-use sessile_core::{LockToken, Meta, Record, SessionKey, Timestamp};
+use sessile_core::{Facts, LockToken, Meta, Record, SessionKey, Timestamp};
 use sessile_testkit::model::{Holder, ModelState, Move};
 
 /// The end of each text. A text without it was cut off.
@@ -38,13 +38,14 @@ pub fn encode(state: &ModelState) -> String {
             last_active,
             deadline,
             version,
+            facts,
             ..
         } = meta;
         let deadline = deadline.map_or("-".to_owned(), |deadline| deadline.as_millis().to_string());
         let (created_at, last_active) = (created_at.as_millis(), last_active.as_millis());
-        let payload = hex(payload);
+        let (facts, payload) = (hex(facts.as_bytes()), hex(payload));
         line(format_args!(
-            "record {key} {created_at} {last_active} {deadline} {version} .{payload}"
+            "record {key} {created_at} {last_active} {deadline} {version} .{facts} .{payload}"
         ));
     }
     for (key, Holder { token, until }) in &state.locks {
@@ -79,6 +80,7 @@ pub fn decode(text: &str) -> Option<ModelState> {
                     deadline => Some(moment(deadline)?),
                 };
                 meta.version = word()?.parse().ok()?;
+                meta.facts = Facts::from_bytes(&unhex(word()?.strip_prefix('.')?)?).ok()?;
                 let payload = unhex(word()?.strip_prefix('.')?)?;
                 state.records.insert(key, Record::new(meta, payload));
             }

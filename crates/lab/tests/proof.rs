@@ -745,6 +745,58 @@ proofs! { Bug;
     payload_empty_is_none: PayloadEmptyIsNone => [
         "payload::nothing_at_all",
     ];
+    facts_are_cut: FactsAreCut => [
+        "facts::of_the_longest_length_are_kept",
+        "facts::are_those_of_the_last_write",
+        "facts::are_kept_by_touch",
+    ];
+    facts_stay_on_commit: FactsStayOnCommit => [
+        "facts::are_those_of_the_last_write",
+    ];
+    facts_stay_on_replace: FactsStayOnReplace => [
+        "facts::are_those_of_the_last_write",
+    ];
+    facts_stay_without_others: FactsStayWithoutOthers => [
+        "facts::are_those_of_the_last_write",
+    ];
+    facts_are_invented: FactsAreInvented => [
+        "facts::are_none_where_there_are_none",
+    ];
+    facts_are_lost_on_rotate: FactsAreLostOnRotate => [
+        "facts::of_the_longest_length_are_kept",
+        "facts::are_those_of_the_last_write",
+        "facts::are_found_through_an_alias",
+    ];
+    facts_are_lost_by_aliases: FactsAreLostByAliases => [
+        "facts::are_found_through_an_alias",
+    ];
+    facts_are_lost_on_touch: FactsAreLostOnTouch => [
+        "facts::are_kept_by_touch",
+    ];
+    facts_are_lost_on_release: FactsAreLostOnRelease => [
+        "facts::are_kept_when_nothing_is_written",
+    ];
+    facts_are_not_locked: FactsAreNotLocked => [
+        "facts::of_the_longest_length_are_kept",
+        "facts::are_kept_by_touch",
+        "facts::are_kept_when_nothing_is_written",
+    ];
+    facts_are_not_listed: FactsAreNotListed => [
+        "facts::of_the_longest_length_are_kept",
+        "facts::are_kept_by_touch",
+    ];
+    facts_are_not_swept: FactsAreNotSwept => [
+        "facts::are_swept_with_the_record",
+    ];
+    facts_are_not_compared: FactsAreNotCompared => [
+        "facts::tell_records_apart",
+    ];
+    facts_hide_other_records: FactsHideOtherRecords => [
+        "facts::of_other_records_than_sessions_are_kept",
+    ];
+    facts_count_as_payload: FactsCountAsPayload => [
+        "scan::tells_the_lengths_of_payloads_or_nothing",
+    ];
     errors_are_anonymous: ErrorsAreAnonymous => [
         "errors::name_the_operation_and_the_storage",
     ];

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sessile_core::{
-    Clock, Lock, Locked, Lookup, ManualClock, Meta, OsEntropy, Record, SessionId, SessionKey, Storage, StorageError,
-    StorageErrorKind, Timestamp,
+    Clock, Facts, Lock, Locked, Lookup, ManualClock, Meta, OsEntropy, Record, SessionId, SessionKey, Storage,
+    StorageError, StorageErrorKind, Timestamp,
 };
 use sessile_memory::MemoryStorage;
 use sessile_testkit::model::ModelState;
@@ -159,6 +159,12 @@ impl Keys {
     }
 }
 
+/// Returns facts that differ for each number below 256.
+fn facts(number: u64) -> Facts {
+    let name = format!("{number:03}");
+    Facts::from_bytes(&[b"\x01\x03", name.as_bytes()].concat()).expect("an element with an owner of three bytes")
+}
+
 fn choose(random: &mut Random, keys: &mut Keys, locks: usize, state: &ModelState, now: Timestamp) -> Action {
     let key = keys.any(random);
     let held = random.below(locks.max(1));
@@ -167,6 +173,9 @@ fn choose(random: &mut Random, keys: &mut Keys, locks: usize, state: &ModelState
     let record = |random: &mut Random| {
         let mut meta = Meta::new(now).with_deadline(deadline(random));
         meta.version = random.roll(100);
+        if random.roll(3) == 0 {
+            meta.facts = facts(random.roll(256));
+        }
         Record::new(meta, random.roll(1_000_000).to_string())
     };
     match random.roll(if locks == 0 { 8 } else { 16 }) {

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use sessile_core::{LockId, LockToken, Lookup, SessionKey, Stored, Timestamp};
+use sessile_core::{Facts, LockId, LockToken, Lookup, SessionKey, Stored, Timestamp};
 use sessile_testkit::model::{Attempt, Holder, ModelState};
 
-use super::{Bug, WriteResult, has_token};
+use super::{Bug, WriteResult, facts, has_token};
 
 pub(super) fn lock(
     bug: Bug,
@@ -40,6 +40,10 @@ pub(super) fn lock(
             state.locks.insert(*key, holder);
             Lookup::Found(Attempt::Taken(Stored::new(*key, state.stored(actual).record)))
         }
+        (Bug::FactsAreNotLocked, _) => state.lock(key, token, lease, now).map(|attempt| match attempt {
+            Attempt::Taken(stored) => Attempt::Taken(facts::without(stored)),
+            busy @ Attempt::Busy(_) => busy,
+        }),
         _ => state.lock(key, token, lease, now),
     }
 }
@@ -48,6 +52,12 @@ pub(super) fn release(bug: Bug, state: &mut ModelState, lock: &LockId) {
     match bug {
         Bug::ReleaseIgnoresToken => drop(state.locks.remove(&lock.key)),
         Bug::ReleaseDoesNothing => {}
+        Bug::FactsAreLostOnRelease => {
+            if let Some(record) = state.records.get_mut(&lock.key) {
+                record.meta.facts = Facts::NONE;
+            }
+            state.release(lock);
+        }
         Bug::ReleaseWrites => {
             if has_token(state, lock)
                 && let Some(record) = state.records.get_mut(&lock.key)

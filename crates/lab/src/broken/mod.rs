@@ -1,6 +1,7 @@
 //! Storages with one bug each, which prove that the cases find it.
 
 mod bug;
+mod facts;
 mod full;
 mod immediate;
 mod lifetime;

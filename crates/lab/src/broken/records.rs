@@ -5,7 +5,7 @@ use std::time::Duration;
 use sessile_core::{LockId, LockToken, Lookup, Record, SessionKey, StorageErrorKind, Timestamp};
 use sessile_testkit::model::{Holder, ModelState};
 
-use super::{Bug, WriteResult, has_token};
+use super::{Bug, WriteResult, facts, has_token};
 
 impl Bug {
     /// Returns the record as this storage stores it.
@@ -29,6 +29,7 @@ impl Bug {
             Self::PayloadIsCutLate => bytes.truncate(1 << 20),
             _ => {}
         }
+        facts::stored(self, &mut record.meta);
         record
     }
 }
@@ -74,6 +75,7 @@ pub(super) fn create(
 pub(super) fn commit(bug: Bug, state: &mut ModelState, lock: &LockId, record: Record, now: Timestamp) -> WriteResult {
     let mut record = bug.stored(record, now);
     let old = state.records.get(&lock.key);
+    facts::committed(bug, old, &mut record.meta);
     let valid = match bug {
         Bug::CommitIgnoresToken => state.require_live(&lock.key, now).is_ok(),
         Bug::CommitIgnoresLease => state.require_live(&lock.key, now).is_ok() && has_token(state, lock),

@@ -72,6 +72,8 @@ pub(super) fn replace(
                 record.meta.version = version;
             }
         }
+        Bug::FactsStayOnReplace => record.meta.facts = old.map_or(record.meta.facts, |old| old.meta.facts),
+        Bug::FactsAreNotCompared => known.record.meta.facts = old.map_or(known.record.meta.facts, |old| old.meta.facts),
         Bug::ReplaceLocks => {
             let replaced = state.replace(&known, record, now)?;
             if replaced {

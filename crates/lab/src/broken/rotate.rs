@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use sessile_core::{LockId, Lookup, Record, SessionKey, StorageErrorKind, Timestamp};
+use sessile_core::{Facts, LockId, Lookup, Record, SessionKey, StorageErrorKind, Timestamp};
 use sessile_testkit::model::{ModelState, Move, Rotation};
 
 use super::{Bug, WriteResult};
@@ -29,6 +29,8 @@ pub(super) fn rotate(
         Bug::TombstoneStays => rotation.tombstone = Duration::MAX,
         Bug::TombstoneGoesEarly => rotation.tombstone /= 2,
         Bug::AliasStays if !rotation.grace.is_zero() => rotation.grace = Duration::MAX,
+        Bug::FactsAreLostOnRotate => record.meta.facts = Facts::NONE,
+        Bug::FactsAreLostByAliases if !rotation.grace.is_zero() => record.meta.facts = Facts::NONE,
         Bug::RotateForgetsRecord => {
             record = state.records.get(&lock.key).map_or(record, Record::clone);
         }

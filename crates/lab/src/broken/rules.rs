@@ -8,7 +8,7 @@ use sessile_core::{
 };
 use sessile_testkit::model::{Attempt, Holder, ModelState, Rotation, Rules};
 
-use super::{Bug, WriteResult, locks, records, replace, rotate, touch};
+use super::{Bug, WriteResult, facts, locks, records, replace, rotate, touch};
 
 impl Bug {
     /// Returns the time that this storage assumes.
@@ -167,7 +167,7 @@ impl Rules for Bug {
                 state.scan(after, limit, now)
             }
             Self::ScanIgnoresLimit => state.scan(after, limit.max(10), now),
-            _ => state.scan(after, limit, now),
+            _ => facts::listed(*self, state, after, limit, now),
         }
     }
 
@@ -193,6 +193,7 @@ impl Rules for Bug {
                 swept.iter_mut().for_each(|stored| stored.record.payload.clear());
                 swept
             }
+            Self::FactsAreNotSwept => state.sweep(limit, now).into_iter().map(facts::without).collect(),
             _ => state.sweep(limit, now),
         }
     }

@@ -1,6 +1,6 @@
 //! Bugs of `touch` as rules of the model.
 
-use sessile_core::{Lookup, Meta, Record, SessionKey, StorageErrorKind, Timestamp};
+use sessile_core::{Facts, Lookup, Meta, Record, SessionKey, StorageErrorKind, Timestamp};
 use sessile_testkit::model::ModelState;
 
 use super::Bug;
@@ -49,6 +49,7 @@ pub(super) fn touch(
         Bug::TouchLimits if old.deadline.is_none() => record.meta.deadline = deadline,
         Bug::TouchIgnoresNone if deadline.is_none() => record.meta.deadline = old.deadline,
         Bug::TouchCounts => record.meta.version += 1,
+        Bug::FactsAreLostOnTouch => record.meta.facts = Facts::NONE,
         Bug::TouchUnlocks => drop(state.locks.remove(&actual)),
         _ => {}
     }

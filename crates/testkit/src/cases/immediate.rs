@@ -9,6 +9,7 @@ use sessile_core::{
     ImmediateStorage, LockId, LockToken, Locked, Lookup, OsEntropy, SessionKey, Storage, StorageErrorKind, Timestamp,
 };
 
+use crate::cases::facts::owner;
 use crate::kit::{Context, successor};
 use crate::model::{Attempt, ModelState};
 use crate::rng::Rng;
@@ -96,7 +97,10 @@ impl Random<'_> {
         let place = usize::try_from(rng.below(3)).expect("a small number");
         let key = &keys[place];
         let now = self.ctx.now();
-        let record = self.ctx.record(format!("write {number}"));
+        let mut record = self.ctx.record(format!("write {number}"));
+        if rng.below(2) == 0 {
+            record.meta.facts = owner("ada");
+        }
         match rng.below(7) {
             0 => {
                 let result = match by_function {

@@ -15,6 +15,7 @@ pub(crate) mod destroy;
 pub(crate) mod drain;
 pub(crate) mod errors;
 pub(crate) mod expiry;
+pub(crate) mod facts;
 pub(crate) mod full;
 pub(crate) mod immediate;
 pub(crate) mod lease;

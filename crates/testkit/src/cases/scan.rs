@@ -3,9 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use sessile_core::{Cursor, Meta, SessionKey, StorageErrorKind};
+use sessile_core::{Cursor, Facts, Meta, SessionKey, StorageErrorKind};
 
 use crate::cases::alias::chain;
+use crate::cases::facts::owner;
 use crate::cases::rotate::rotated;
 use crate::kit::{Context, refused};
 
@@ -154,5 +155,35 @@ pub(crate) async fn misses_none_that_lives_throughout(ctx: Context) {
             missed, 0,
             "{missed} sessions that lived throughout were not listed, by pages of {limit}"
         );
+    }
+}
+
+/// A storage that would have to read payloads to know their lengths need not tell them.
+pub(crate) async fn tells_the_lengths_of_payloads_or_nothing(ctx: Context) {
+    if !ctx.profile().scan {
+        return is_refused(&ctx).await;
+    }
+    let mut lengths = BTreeMap::new();
+    for facts in [Facts::NONE, owner("ada")] {
+        for length in [0, 1, 78, 79, 300, 70_000] {
+            let key = Context::key();
+            let mut record = ctx.record(vec![b'x'; 9]);
+            record.meta.facts = facts.clone();
+            ctx.create(&key, record).await;
+            let mut locked = ctx.lock(&key).await;
+            ctx.commit(&mut locked, vec![b'x'; length]).await;
+            let version = locked.record.meta.version + 1;
+            ctx.touch(&key, version, None, ctx.now()).await;
+            lengths.insert(key, length);
+        }
+    }
+    let page = ctx.storage().scan(None, 1_000).await.expect("scan");
+    for head in page.sessions {
+        if let (Some(told), Some(actual)) = (head.payload_len, lengths.get(&head.key)) {
+            assert_eq!(told, *actual, "the length of a payload");
+        }
+    }
+    for key in lengths.keys() {
+        ctx.destroy(key).await;
     }
 }

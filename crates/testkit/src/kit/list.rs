@@ -179,6 +179,7 @@ macro_rules! __with_cases {
                 lists_only_what_lives
                 goes_on_from_the_bytes_of_a_cursor
                 misses_none_that_lives_throughout
+                tells_the_lengths_of_payloads_or_nothing
             ]
             sweep single [
                 returns_the_expired_and_only_those
@@ -201,6 +202,17 @@ macro_rules! __with_cases {
                 around_the_sizes_of_buffers
                 a_mebibyte
                 eight_mebibytes
+            ]
+            facts single [
+                are_none_where_there_are_none
+                of_the_longest_length_are_kept
+                are_those_of_the_last_write
+                are_kept_by_touch
+                are_kept_when_nothing_is_written
+                are_found_through_an_alias
+                tell_records_apart
+                are_swept_with_the_record
+                of_other_records_than_sessions_are_kept
             ]
             cancel single [
                 of_read_disturbs_nothing

@@ -131,6 +131,37 @@ macro_rules! writing_bugs {
         /// An empty payload is not written.
         PayloadEmptyIsNone,
 
+        /// Facts longer than half their limit are lost.
+        FactsAreCut,
+        /// `commit` keeps the facts that were stored.
+        FactsStayOnCommit,
+        /// `replace` keeps the facts that were stored.
+        FactsStayOnReplace,
+        /// A write without facts keeps those that were stored.
+        FactsStayWithoutOthers,
+        /// Every record gets the same facts.
+        FactsAreInvented,
+        /// `rotate` loses the facts.
+        FactsAreLostOnRotate,
+        /// `rotate` with a grace loses the facts.
+        FactsAreLostByAliases,
+        /// `touch` loses the facts.
+        FactsAreLostOnTouch,
+        /// `release` loses the facts.
+        FactsAreLostOnRelease,
+        /// `lock` returns the record without facts.
+        FactsAreNotLocked,
+        /// `scan` lists records without facts.
+        FactsAreNotListed,
+        /// `sweep` returns records without facts.
+        FactsAreNotSwept,
+        /// `replace` does not compare the facts.
+        FactsAreNotCompared,
+        /// `scan` omits records that are no sessions.
+        FactsHideOtherRecords,
+        /// `scan` counts the facts as a part of the payload.
+        FactsCountAsPayload,
+
         /// Errors do not name the operation.
         ErrorsAreAnonymous,
     } };
