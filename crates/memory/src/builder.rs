@@ -108,8 +108,8 @@ impl MemoryStorageBuilder {
 
     /// Sets the maximum size of all sessions together, in bytes. There is no limit by default.
     ///
-    /// A session counts as the length of its payload and [`SESSION_BYTES`](MemoryStorage::SESSION_BYTES). The alias or
-    /// tombstone that a rotation leaves at the old key counts as [`MOVED_BYTES`](MemoryStorage::MOVED_BYTES)
+    /// A session counts as the length of its payload and [`SESSION_BYTES`](MemoryStorage::SESSION_BYTES); if it has
+    /// [facts](sessile_core::Facts), their length and 32 bytes are added. The alias or tombstone that a rotation leaves at the old key counts as [`MOVED_BYTES`](MemoryStorage::MOVED_BYTES)
     /// until it expires. Both are no less than what is allocated, except for some kilobytes of spare capacity in each
     /// [shard](Self::shards). Waiters for locks do not count, nor does the unused rest of a larger buffer that a long
     /// payload is a part of.
@@ -117,9 +117,9 @@ impl MemoryStorageBuilder {
     /// An operation that needs more bytes than are left first removes some expired sessions, and fails with
     /// [`Full`](sessile_core::StorageErrorKind::Full) if that is not enough. Such operations are
     /// [`create`](sessile_core::Storage::create), [`commit`](sessile_core::Storage::commit) and
-    /// [`replace`](sessile_core::Storage::replace) with a longer payload, and
+    /// [`replace`](sessile_core::Storage::replace) with a longer payload or longer facts, and
     /// [`rotate`](sessile_core::Storage::rotate). A failure changes nothing, and the lock is still held. A live session
-    /// is never evicted. A payload that does not grow is always accepted.
+    /// is never evicted. A record that does not grow is always accepted.
     ///
     /// ```
     /// use sessile_core::{Meta, OsEntropy, Record, SessionId, Storage, StorageErrorKind};

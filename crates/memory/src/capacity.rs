@@ -3,7 +3,9 @@
 use std::ops::AddAssign;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// The bytes that a session counts as besides its payload.
+use sessile_core::Facts;
+
+/// The bytes that a session counts as besides its payload and its facts.
 ///
 /// It is no less than the heap that a session takes: its entry, its shares of the index and of the heap of deadlines
 /// with their spare room, and the reference count of a payload outside the entry. A payload inside the entry takes
@@ -13,9 +15,16 @@ pub(crate) const SESSION_BYTES: usize = 256;
 /// The bytes that an alias or a tombstone counts as: no less than the heap that it takes.
 pub(crate) const MOVED_BYTES: usize = 320;
 
-/// Returns the bytes that a record with a payload of this length counts as.
-pub(crate) fn bytes_of(payload: usize) -> usize {
-    SESSION_BYTES + payload
+/// The bytes that facts count as besides their length: no less than what their reference count and their place take.
+pub(crate) const FACTS_BYTES: usize = 32;
+
+/// Returns the bytes that a record counts as beyond [`SESSION_BYTES`]: its payload and its facts.
+#[inline]
+pub(crate) fn contents(facts: &Facts, payload: usize) -> usize {
+    if facts.is_empty() {
+        return payload;
+    }
+    FACTS_BYTES + facts.as_bytes().len() + payload
 }
 
 /// A number of sessions and a number of bytes.
@@ -26,11 +35,11 @@ pub(crate) struct Size {
 }
 
 impl Size {
-    /// Returns the size of one session with a payload of this length.
-    pub(crate) fn of_session(payload: usize) -> Self {
+    /// Returns the size of one session with these [`contents`].
+    pub(crate) fn of_session(contents: usize) -> Self {
         Self {
             sessions: 1,
-            bytes: bytes_of(payload),
+            bytes: SESSION_BYTES + contents,
         }
     }
 

@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use sessile_core::{Meta, Record, SessionKey, Stored, Timestamp};
 
+use crate::capacity::contents;
 use crate::payload::{Buffer, Copied, Payload};
 use crate::queue::{Queue, Ticket};
 
@@ -51,8 +52,16 @@ impl Entry {
         }
     }
 
+    /// Returns the bytes of the payload and the facts, as they count towards a limit.
+    #[inline]
+    pub(crate) fn contents(&self) -> usize {
+        contents(&self.meta.facts, self.payload.len())
+    }
+
     /// Stores another record, as [`new`](Self::new) does. Returns the part of the old payload that the caller has to
     /// drop.
+    ///
+    /// Old facts are dropped here, under the mutex. They are bytes of their own, so that runs no foreign code.
     pub(crate) fn replace(&mut self, record: &mut Record) -> Option<Bytes> {
         self.meta = record.meta.clone();
         self.payload.replace(&mut record.payload)

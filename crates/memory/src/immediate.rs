@@ -8,7 +8,7 @@ use sessile_core::{
     ImmediateStorage, Lock, Locked, Lookup, Record, SessionKey, StorageError, StorageErrorKind, Stored, Timestamp,
 };
 
-use crate::capacity::Size;
+use crate::capacity::{Size, contents};
 use crate::payload::Buffer;
 use crate::shared::{Shared, failed};
 
@@ -30,7 +30,7 @@ impl ImmediateStorage for Shared {
 
     fn create(&self, key: &SessionKey, mut record: Record) -> Result<(), StorageError> {
         let capacity = &self.options.capacity;
-        let size = Size::of_session(record.payload.len());
+        let size = Size::of_session(contents(&record.meta.facts, record.payload.len()));
         let reserve = || capacity.reserve(size).then_some(()).ok_or(StorageErrorKind::Full);
         self.sweep_while_full(reserve).map_err(failed("create"))?;
         let result = self.shard(key).step(|state, now| state.create(key, &mut record, now));

@@ -1,14 +1,14 @@
 //! The operations of the contract as steps on the state of a shard.
 //!
-//! Records that are refused, replaced or removed are returned to the caller: dropping one can run foreign code, which
-//! must not happen under the mutex.
+//! Payloads that are refused, replaced or removed are returned to the caller: dropping one can run foreign code, which
+//! must not happen under the mutex. Facts may be dropped there, as they are memory of their own.
 
 use std::time::Duration;
 
 use bytes::Bytes;
 use sessile_core::{Lookup, Record, SessionKey, StorageErrorKind, Stored, Timestamp};
 
-use crate::capacity::{MOVED_BYTES, Size};
+use crate::capacity::{MOVED_BYTES, Size, contents};
 use crate::entry::{Entry, Snapshot};
 use crate::moved::Moved;
 use crate::options::Options;
@@ -222,7 +222,8 @@ impl State {
         more: usize,
         options: &Options,
     ) -> Result<(), StorageErrorKind> {
-        let growth = record.payload.len().saturating_sub(self.entries[slot].payload.len());
+        let new = contents(&record.meta.facts, record.payload.len());
+        let growth = new.saturating_sub(self.entries[slot].contents());
         let size = Size::of_bytes(growth + more);
         let is_reserved = size == Size::default() || options.capacity.reserve(size);
         is_reserved.then_some(()).ok_or(StorageErrorKind::Full)
@@ -231,11 +232,12 @@ impl State {
     #[inline]
     fn overwrite(&mut self, slot: Slot, record: &mut Record) -> Option<Bytes> {
         let entry = &mut self.entries[slot];
-        let (before, length) = (entry.meta.deadline, entry.payload.len());
-        let (after, new_length) = (record.meta.deadline, record.payload.len());
+        let (before, contents) = (entry.meta.deadline, entry.contents());
+        let after = record.meta.deadline;
         let replaced = entry.replace(record);
-        if new_length < length {
-            self.deferred.free(Size::of_bytes(length - new_length));
+        let new_contents = entry.contents();
+        if new_contents < contents {
+            self.deferred.free(Size::of_bytes(contents - new_contents));
         }
         match (before, after) {
             // The usual case: a later deadline concerns neither the waiters nor the order of deadlines.

@@ -136,7 +136,7 @@ impl State {
         if let Some(queue) = entry.queue.take() {
             self.deferred.wake_all(*queue);
         }
-        self.deferred.free(Size::of_session(entry.payload.len()));
+        self.deferred.free(Size::of_session(entry.contents()));
         entry
     }
 

@@ -2,7 +2,7 @@
 
 use sessile_core::Timestamp;
 
-use crate::capacity::{MOVED_BYTES, bytes_of};
+use crate::capacity::{MOVED_BYTES, SESSION_BYTES};
 use crate::state::State;
 
 /// Counts of what a [`MemoryStorage`](crate::MemoryStorage) holds, for operators and tests.
@@ -32,7 +32,7 @@ impl State {
         stats.moved += self.moved.len();
         stats.bytes += self.moved.len() * MOVED_BYTES;
         for entry in self.entries.iter() {
-            stats.bytes += bytes_of(entry.payload.len());
+            stats.bytes += SESSION_BYTES + entry.contents();
             stats.live += usize::from(!entry.meta.has_expired(now));
             stats.locks += usize::from(entry.holder.is_some() && now < entry.lease_until);
             stats.waiters += entry.queue.as_ref().map_or(0, |queue| queue.len());

@@ -47,7 +47,7 @@ pub struct MemoryStorage {
 }
 
 impl MemoryStorage {
-    /// The bytes that a session counts as besides its payload, for
+    /// The bytes that a session counts as besides its payload and its facts, for
     /// [`max_bytes`](crate::MemoryStorageBuilder::max_bytes): 256.
     pub const SESSION_BYTES: usize = SESSION_BYTES;
 

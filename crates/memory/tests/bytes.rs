@@ -9,7 +9,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use common::*;
-use sessile_core::{Clock, Lookup, ManualClock, Meta, Record, SessionHead, SessionKey, Storage, StorageErrorKind};
+use sessile_core::{
+    Clock, Facts, Lookup, ManualClock, Meta, Record, SessionHead, SessionKey, Storage, StorageErrorKind,
+};
 use sessile_memory::{MemoryStats, MemoryStorage};
 
 const SESSION: usize = MemoryStorage::SESSION_BYTES;
@@ -322,4 +324,35 @@ async fn the_last_bytes_are_given_out_once() {
         assert_eq!(grown, 3);
         assert_eq!(storage.stats().bytes, 16 * (SESSION + 10) + 300);
     }
+}
+
+/// Facts count as well: they can be longer than the payload.
+#[tokio::test]
+async fn facts_count_and_are_freed() {
+    let facts = Facts::from_bytes(b"\x01\x03ada").expect("an owner");
+    let counted = 32 + facts.as_bytes().len();
+    let (storage, _) = limited(SESSION + 10 + counted);
+    let key = created(&storage, 10).await;
+    for more in [0, 1] {
+        let mut held = lock(&storage, &key).await;
+        let mut record = of(&storage, 10 + more);
+        record.meta.facts = facts.clone();
+        let committed = storage.commit(&mut held.lock, record).await;
+        assert_eq!(committed.is_ok(), more == 0, "{committed:?}");
+        drop(held);
+        assert_eq!(storage.stats().bytes, SESSION + 10 + counted);
+    }
+    let known = read(&storage, &key).await.found().expect("live");
+    assert_eq!(known.record.meta.facts, facts);
+    assert!(storage.replace(&known, of(&storage, 10 + counted)).await.expect("room"));
+    assert_eq!(storage.stats().bytes, SESSION + 10 + counted);
+    storage.destroy(&key).await.expect("done");
+    let mut record = of(&storage, 10);
+    record.meta.facts = facts;
+    storage
+        .create(&new_key(), record.clone())
+        .await
+        .expect("the room is free again");
+    let refused = storage.create(&new_key(), record).await;
+    assert_eq!(refused.expect_err("it is full").kind(), StorageErrorKind::Full);
 }

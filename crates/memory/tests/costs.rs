@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use common::{MS, SECOND, manual_clock, new_id, new_key};
-use sessile_core::{Clock, Meta, OsEntropy, Record, SessionHead, Storage};
+use sessile_core::{Clock, Facts, Meta, OsEntropy, Record, SessionHead, Storage};
 use sessile_memory::MemoryStorage;
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
 
@@ -169,22 +169,33 @@ fn payload() -> Bytes {
 }
 
 /// Checks every number of sessions, as their containers grow in steps, with three payloads: none, the longest that lies
-/// in an entry, and one that lies outside and has been read.
+/// in an entry, and one that lies outside and has been read; and with facts, the shortest and the longest.
 async fn a_session_takes_no_more_than_it_counts() {
     /// The largest spare capacity of a shard.
     const KEPT: usize = 64 * 192;
-    for length in [0, 86, 87] {
+    let longest = Facts::from_bytes(&[&[0x63, 0xfd, 0x07][..], &[0; Facts::MAX_LEN - 3]].concat()).unwrap();
+    let shortest = Facts::from_bytes(b"\x63\x00").unwrap();
+    let none = |length| (length, Facts::NONE, 0);
+    for (length, facts, counted_of_facts) in [
+        none(0),
+        none(78),
+        none(79),
+        (78, shortest, 32 + 2),
+        (79, longest, 32 + Facts::MAX_LEN),
+    ] {
         let storage = MemoryStorage::builder().sweeper(false).shards(1).build();
         let before = heap_bytes();
         let now = storage.clock().now();
         for number in 1_u32..=20_000 {
-            let meta = Meta::new(now).with_deadline(Some(now + number * MS));
+            // Facts of their own, as each session has them.
+            let facts = Facts::from_bytes(facts.as_bytes()).unwrap();
+            let meta = Meta::new(now).with_deadline(Some(now + number * MS)).with_facts(facts);
             let key = new_key();
             let record = Record::new(meta, vec![b'x'; length]);
             storage.create(&key, record).await.unwrap();
             storage.read(&key).await.unwrap().found().unwrap();
             let taken = heap_bytes() - before;
-            let counted = number as usize * (MemoryStorage::SESSION_BYTES + length);
+            let counted = number as usize * (MemoryStorage::SESSION_BYTES + length + counted_of_facts);
             assert!(
                 taken <= counted + KEPT,
                 "{number} of {length}: {taken} bytes are allocated, and {counted} are counted"

@@ -12,7 +12,9 @@ use std::time::Duration;
 use common::api::Api;
 use common::{kind, manual_clock, rotated_keys};
 use proptest::prelude::*;
-use sessile_core::{Lock, Lookup, ManualClock, Meta, Record, SessionKey, Storage, StorageErrorKind, Stored, Timestamp};
+use sessile_core::{
+    Facts, Lock, Lookup, ManualClock, Meta, Record, SessionKey, Storage, StorageErrorKind, Stored, Timestamp,
+};
 use sessile_memory::MemoryStorage;
 
 const KEYS: usize = 4;
@@ -217,6 +219,10 @@ impl Harness {
         let deadline = ends_after.map(|after| now + Duration::from_millis(after));
         let mut meta = Meta::new(now).with_deadline(deadline);
         meta.version = self.count;
+        if self.count.is_multiple_of(3) {
+            let owner = [&[1, 8][..], &self.count.to_le_bytes().map(|byte| byte & 0x7f)].concat();
+            meta.facts = Facts::from_bytes(&owner).expect("an element with an owner");
+        }
         Record::new(meta, self.count.to_string())
     }
 
