@@ -33,6 +33,12 @@ pub enum SessionError {
     LockTimeout,
     /// Too many visits already wait for the session's lock.
     TooManyWaiters,
+    /// [`run_in`](crate::Session::run_in) would wait for a session whose holder waits, directly or by way of others, for
+    /// a session that the caller holds.
+    WouldDeadlock,
+    /// A task of [`run_in_each`](crate::Session::run_in_each) or [`run_in_all`](crate::Session::run_in_all) panicked.
+    /// Nothing was written to its session.
+    TaskPanicked,
     /// An earlier close of this visit failed and its changes were reverted, so the visit no longer shows the values it
     /// set. [`start`](crate::Session::start) reloads the session; [`release`](crate::Session::release) accepts the
     /// loss.
@@ -82,7 +88,7 @@ impl SessionError {
     #[must_use]
     pub fn is_retryable(&self) -> bool {
         match self {
-            Self::LockLost | Self::LockTimeout | Self::TooManyWaiters | Self::Undone => true,
+            Self::LockLost | Self::LockTimeout | Self::TooManyWaiters | Self::WouldDeadlock | Self::Undone => true,
             Self::Storage(error) => error.is_retryable(),
             _ => false,
         }
@@ -147,6 +153,8 @@ impl fmt::Display for SessionError {
             Self::LockLost => f.write_str("the lock on the session was lost"),
             Self::LockTimeout => f.write_str("the lock on the session did not become free in time"),
             Self::TooManyWaiters => f.write_str("too many visits wait for the session"),
+            Self::WouldDeadlock => f.write_str("the session is held by a task that waits for this one"),
+            Self::TaskPanicked => f.write_str("the task panicked"),
             Self::Undone => f.write_str("the changes of the visit were undone, as the session could not be closed"),
             Self::Sealed => f.write_str("the session can get no new id after the response has begun"),
             Self::Unreadable(error) => error.fmt(f),

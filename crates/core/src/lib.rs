@@ -23,6 +23,7 @@ mod storage;
 mod store;
 mod telemetry;
 mod visit;
+mod wait_graph;
 mod window;
 mod wrappers;
 
@@ -40,7 +41,7 @@ pub use self::keys::{Accepts, Key, NamespaceKey, NamespaceName, Namespaces, OnMi
 pub use self::payload::RecordError;
 pub use self::population::{
     Audit, EndReason, EndedSession, Event, EventKind, EventStream, Events, Limit, Policy, Refusal, Registry,
-    SessionInfo, SessionList,
+    RunInAll, RunInEach, SessionInfo, SessionList, TaskProgress,
 };
 pub use self::report::Report;
 pub use self::session::{Namespace, Session, SessionBuilder, ValueSession};

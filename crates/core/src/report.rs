@@ -45,6 +45,10 @@ impl SessionError {
                 "hold sessions for a shorter time: `session.start_readonly()` to read only, `session.close()` before slow \
                  work"
             }
+            Self::WouldDeadlock => {
+                "close or release a session before waiting for another, or let all tasks take sessions in the same order"
+            }
+            Self::TaskPanicked => "find the message of the panic in the log, and correct the task",
             Self::Sealed => "store the session, or give it its new id, before the response begins",
             Self::Undone => {
                 "handle the error of the `close` that failed before, or call `session.start().await?` again"

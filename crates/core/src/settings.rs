@@ -11,6 +11,7 @@ use crate::error::SessionError;
 use crate::expiration::{Expiration, Lifetime};
 use crate::population::{Hub, Limit};
 use crate::storage::{ImmediateStorage, Storage};
+use crate::wait_graph::WaitGraph;
 
 /// Decides how a visit starts its session before the application asks for it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -64,6 +65,8 @@ pub(crate) struct Settings {
     pub(crate) watches: bool,
     /// The types of the namespaces and values with which the session was declared.
     pub(crate) declared: TypeId,
+    /// The tasks that wait for a session while they hold another. Allocates nothing until there is one.
+    pub(crate) wait_graph: WaitGraph,
 }
 
 /// The source of the expiration of a session that has none.

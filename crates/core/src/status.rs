@@ -56,7 +56,7 @@ impl SessionError {
             Self::Unknown => "there is no such session",
             Self::NotFresh => "log in again",
             Self::TooManySessions { .. } => "there are too many sessions",
-            Self::LockTimeout | Self::TooManyWaiters => "the session is busy",
+            Self::LockTimeout | Self::TooManyWaiters | Self::WouldDeadlock => "the session is busy",
             error if error.status() == StatusCode::SERVICE_UNAVAILABLE => "the session is not available",
             _ => "the session failed",
         }

@@ -135,6 +135,8 @@ async fn all() -> Vec<SessionError> {
         SessionError::LockLost,
         SessionError::LockTimeout,
         SessionError::TooManyWaiters,
+        SessionError::WouldDeadlock,
+        SessionError::TaskPanicked,
         SessionError::Sealed,
         codec().await,
         SessionError::TooLarge { size: 2, limit: 1 },
@@ -167,7 +169,8 @@ async fn only_temporary_errors_are_retryable() {
             [
                 SessionError::LockLost,
                 SessionError::LockTimeout,
-                SessionError::TooManyWaiters
+                SessionError::TooManyWaiters,
+                SessionError::WouldDeadlock
             ]
         ),
         "{retryable:?}"

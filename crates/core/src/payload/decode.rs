@@ -76,6 +76,7 @@ impl Payload {
             extensions,
             namespaces,
             changed: false,
+            is_inactive: false,
         })
     }
 }

@@ -104,6 +104,8 @@ pub(crate) struct Payload {
     namespaces: Vec<Namespace>,
     /// True if the stored payload has to be replaced by this one.
     pub(crate) changed: bool,
+    /// True if loading and writing this payload is no activity of the client, so that the last activity stays as it is.
+    pub(crate) is_inactive: bool,
 }
 
 impl Payload {
@@ -117,6 +119,7 @@ impl Payload {
         values: ValueMap::EMPTY,
         namespaces: Vec::new(),
         changed: false,
+        is_inactive: false,
     };
 
     /// Returns the browser window that the session's transient data belongs to.

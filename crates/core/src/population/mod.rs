@@ -8,6 +8,7 @@
 //! - [`limit`] bounds the number of an owner's sessions; [`policy`] names the limits of a standard.
 //! - [`registry`] lists and ends sessions; [`audit`](registry::audit) mends rosters after crashes.
 //! - [`events`] tell what happens to sessions.
+//! - [`tasks`] run work in other sessions than that of the current visit.
 //! - [`epoch`] ends all sessions at once.
 //!
 //! Four invariants hold at every instant, whatever is cancelled, killed or delayed:
@@ -24,6 +25,7 @@ mod owners;
 mod policy;
 mod registry;
 mod roster;
+mod tasks;
 mod verify;
 
 pub use self::events::{EndReason, EndedSession, Event, EventKind, EventStream, Events, Refusal};
@@ -32,3 +34,5 @@ pub use self::limit::Limit;
 pub(crate) use self::owners::Enlisted;
 pub use self::policy::Policy;
 pub use self::registry::{Audit, Registry, SessionInfo, SessionList};
+pub use self::tasks::{RunInAll, RunInEach, TaskProgress};
+pub(crate) use self::tasks::{TaskResult, run, run_in_all, run_in_each};

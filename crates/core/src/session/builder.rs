@@ -12,6 +12,7 @@ use crate::keys::{Namespaces, Values};
 use crate::population::{Events, Hub, Limit, Policy};
 use crate::settings::{AutoStart, DefaultExpiration, Resolution, Settings, UnreadablePolicy};
 use crate::storage::Storage;
+use crate::wait_graph::WaitGraph;
 
 /// Configures a [`Session`]; created by [`Session::builder`].
 ///
@@ -52,6 +53,7 @@ impl<N: Namespaces, V: Values> SessionBuilder<N, V> {
                 hub: None,
                 watches: false,
                 declared: TypeId::of::<(N, V)>(),
+                wait_graph: WaitGraph::default(),
             },
             declared: PhantomData,
         }

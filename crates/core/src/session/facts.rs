@@ -24,10 +24,10 @@ impl<N: Namespaces, V: Values> Session<N, V> {
         self.context().is_ok()
     }
 
-    /// Returns whether the visit has an id.
+    /// Returns whether the visit has an id or, in a [task](Session::run_in), a key.
     #[must_use]
     pub fn exists(&self) -> bool {
-        self.id().is_some()
+        self.id().is_some() || self.context().is_ok_and(|context| context.state().key.is_some())
     }
 
     /// Returns whether the session was started and not destroyed.
@@ -54,7 +54,8 @@ impl<N: Namespaces, V: Values> Session<N, V> {
             .is_ok_and(|context| phases.contains(&context.state().phase))
     }
 
-    /// Returns the id of the visit's session; after [`regenerate_id`](Session::regenerate_id) the new one.
+    /// Returns the id of the visit's session; after [`regenerate_id`](Session::regenerate_id) the new one. `None` in a
+    /// [task](Session::run_in), which knows no more than the key.
     #[must_use]
     pub fn id(&self) -> Option<SessionId> {
         let context = self.context().ok()?;

@@ -9,6 +9,7 @@ mod facts;
 mod lifecycle;
 mod namespace;
 mod owner;
+mod tasks;
 mod transactions;
 mod values;
 

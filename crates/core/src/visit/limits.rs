@@ -41,9 +41,19 @@ impl Settings {
         created_at: Timestamp,
         last_active: Timestamp,
     ) -> Option<Timestamp> {
+        let by_limits = self.end_by_limits(payload, created_at, last_active);
+        earliest(payload.deadline(last_active), by_limits)
+    }
+
+    /// Returns when a session expires by the limits of these settings if its last visit is at `last_active`.
+    pub(super) fn end_by_limits(
+        &self,
+        payload: &Payload,
+        created_at: Timestamp,
+        last_active: Timestamp,
+    ) -> Option<Timestamp> {
         let idle = self.max_idle.map(|idle| last_active + idle);
-        let limit = self.limit(payload, created_at);
-        earliest(payload.deadline(last_active), earliest(idle, limit))
+        earliest(idle, self.limit(payload, created_at))
     }
 
     /// Returns when a session expires at the latest by the overall limit.
@@ -57,8 +67,8 @@ impl Settings {
     /// Returns whether a stored session has expired by the limits of these settings. Its stored deadline may be later
     /// if other limits applied when it was written.
     pub(super) fn is_over(&self, payload: &Payload, meta: &Meta, now: Timestamp) -> bool {
-        let idle = self.max_idle.map(|idle| meta.last_active + idle);
-        earliest(idle, self.limit(payload, meta.created_at)).is_some_and(|end| end <= now)
+        let end = self.end_by_limits(payload, meta.created_at, meta.last_active);
+        end.is_some_and(|end| end <= now)
     }
 
     /// Returns by how many milliseconds the last activity has to move to justify a write.

@@ -22,6 +22,7 @@
 //! - [`values`] reads and changes the loaded values.
 //! - [`slide`] moves sliding expirations, [`renewal`] keeps a lock, [`rotation`] gives a new id, and [`destroy`] ends a
 //!   session.
+//! - [`task`] opens visits by key.
 //! - [`outcome`] decides what the client has to be told.
 
 mod active;
@@ -43,6 +44,7 @@ mod sliding;
 mod stack;
 mod start;
 mod state;
+mod task;
 mod transaction;
 mod value_locks;
 mod values;
@@ -56,5 +58,6 @@ pub use self::request::Visit;
 pub use self::scoped::Scoped;
 pub(crate) use self::stack::{current, find_declared, innermost};
 pub(crate) use self::state::Phase;
+pub(crate) use self::task::{enclosing, locks_of};
 pub(crate) use self::values::ValueScope;
 pub use self::work::Work;

@@ -87,6 +87,14 @@ impl Visit {
         }
     }
 
+    /// Returns a visit to a session that has to exist, and whose id is not known.
+    pub(super) fn strict() -> Self {
+        Self {
+            flags: Flags::STRICT,
+            ..Self::default()
+        }
+    }
+
     /// Adds an id to try if the ids before it name no session.
     ///
     /// A browser can send several cookies of one name, and a request can carry ids in several ways. The first id that

@@ -76,9 +76,8 @@ impl Context {
     /// Returns the key of the session if, as far as this visit knows, anything in it has to move now that the visit
     /// ends. A visit that never waited has moved it already when it started.
     pub(super) fn key_to_slide(&self, state: &State, now: Timestamp) -> Option<SessionKey> {
-        // A visit that holds the lock writes, so it counts as activity even if it began passive.
-        let only_looks = state.passive && state.lock().is_none();
-        if !state.seen || only_looks || state.phase == super::Phase::Destroyed {
+        let counts = state.activity.counts(state.lock().is_some());
+        if !state.seen || !counts || state.phase == super::Phase::Destroyed {
             return None;
         }
         state.key.filter(|_| state.data().is_due(now, &self.settings))

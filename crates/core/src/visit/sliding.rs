@@ -4,9 +4,31 @@ use std::time::Duration;
 
 use super::limits::reissues_id;
 use crate::clock::Timestamp;
+use crate::expiration::earliest;
 use crate::payload::{AsOf, Payload};
 use crate::settings::Settings;
 use crate::storage::{Meta, Record};
+
+/// Whether a visit counts as activity of its session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Activity {
+    /// It does.
+    Always,
+    /// It does while it holds the lock, because it writes then; otherwise it only looks.
+    IfLocked,
+    /// It does not, even if it writes.
+    Never,
+}
+
+impl Activity {
+    pub(super) fn counts(self, is_locked: bool) -> bool {
+        match self {
+            Self::Always => true,
+            Self::IfLocked => is_locked,
+            Self::Never => false,
+        }
+    }
+}
 
 /// The new deadline and last activity of a session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,6 +41,9 @@ impl Slide {
     /// Returns what a visit at `now` moves; `None` if the change does not justify a write.
     pub(super) fn due(payload: &Payload, meta: &Meta, now: Timestamp, settings: &Settings) -> Option<Self> {
         if now.as_millis().saturating_sub(meta.last_active.as_millis()) <= settings.resolution(payload) {
+            return None;
+        }
+        if payload.is_inactive {
             return None;
         }
         let slide = Self {
@@ -62,10 +87,18 @@ impl Payload {
     /// Returns the record that replaces the one with the metadata `old`.
     ///
     /// Sliding expirations move with it only if that justified a write of its own: a client whose cookie ends with the
-    /// session would have to be told of every small step.
+    /// session would have to be told of every small step. A write that is no activity moves none of them, but the
+    /// lifetime that it has set begins now.
     pub(super) fn next_record(&self, old: &Meta, at: AsOf, settings: &Settings) -> Record {
         let mut meta = old.clone();
         meta.version += 1;
+        if self.is_inactive {
+            if self.has_new_lifetime() {
+                let by_limits = settings.end_by_limits(self, meta.created_at, meta.last_active);
+                meta.deadline = earliest(self.deadline(at.now), by_limits);
+            }
+            return Record::new(meta, self.encode(at));
+        }
         let slides = self.shortest_window().is_some();
         if !slides || self.has_new_lifetime() || Slide::due(self, old, at.now, settings).is_some() {
             meta.last_active = at.now.max(old.last_active);

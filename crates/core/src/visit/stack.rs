@@ -78,6 +78,16 @@ pub(crate) fn current(settings: &Arc<Settings>) -> Option<Arc<Context>> {
     })
 }
 
+/// Returns all contexts of this session, from the innermost outwards.
+pub(super) fn all(settings: &Arc<Settings>) -> Vec<Arc<Context>> {
+    let of_session = |frames: &[Frame]| {
+        let frames = frames.iter().rev();
+        let frames = frames.filter(|frame| Arc::ptr_eq(frame.settings(), settings));
+        Some(frames.map(|frame| Arc::clone(&frame.context)).collect())
+    };
+    search(of_session).unwrap_or_default()
+}
+
 /// Returns the innermost session that was declared with these namespaces and values.
 pub(crate) fn find_declared(declared: TypeId) -> Option<Arc<Settings>> {
     search(|frames| {

@@ -1,3 +1,7 @@
 //! Sessions as a population.
 
+#[path = "../common/mod.rs"]
+mod common;
+
 mod events;
+mod tasks;

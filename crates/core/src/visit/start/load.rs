@@ -17,6 +17,7 @@ use crate::storage::{Lock, Record, Stored};
 use crate::telemetry;
 use crate::visit::Context;
 use crate::visit::limits::begin_lifetime;
+use crate::visit::sliding::Activity;
 use crate::visit::start::verdict::{LoadRequest, Verdict};
 use crate::visit::state::{Closing, Phase, SessionData};
 
@@ -44,11 +45,12 @@ impl Context {
         now: Timestamp,
         request: LoadRequest,
     ) -> Result<Option<PostLoad>, SessionError> {
-        let passive = request.passive && lock.is_none();
+        let passive = !request.activity.counts(lock.is_some());
         let epoch = request.epoch;
         let data = match SessionData::decode(record, now) {
             Ok(mut data) => {
                 data.lock = lock;
+                data.payload.is_inactive = request.activity == Activity::Never;
                 data
             }
             Err(error) => {
@@ -101,6 +103,7 @@ impl Context {
         };
         // Sliding expirations move with the commit, or when the visit is closed without one.
         data.unlocked = Some(stamp);
+        data.payload.is_inactive = request.activity == Activity::Never;
         let loaded = Loaded {
             key,
             data,
@@ -171,7 +174,7 @@ impl Context {
     fn install(&self, mut loaded: Loaded, reissue_id: bool) -> Result<(), SessionError> {
         let phase = loaded.phase();
         let data = &mut *loaded.data;
-        if phase == Phase::Writable && data.payload.lifetime.is_none() {
+        if phase == Phase::Writable && data.payload.lifetime.is_none() && !data.payload.is_inactive {
             let default = self.settings.default_lifetime(data.loaded_at);
             begin_lifetime(&mut data.payload, default, data.loaded_at)?;
         }

@@ -20,6 +20,7 @@ use crate::telemetry;
 use crate::visit::Context;
 use crate::visit::limits::begin_lifetime;
 use crate::visit::operation::OperationGuard;
+use crate::visit::sliding::Activity;
 use crate::visit::start::immediate::StartProgress;
 use crate::visit::state::{Closing, Phase, State};
 
@@ -96,8 +97,8 @@ impl Context {
     pub(crate) async fn start_passive(self: &Arc<Self>) -> Result<(), SessionError> {
         {
             let mut state = self.state();
-            if !state.is_started() {
-                state.passive = true;
+            if !state.is_started() && state.activity == Activity::Always {
+                state.activity = Activity::IfLocked;
             }
         }
         self.start_readonly().await

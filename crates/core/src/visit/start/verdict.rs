@@ -2,7 +2,7 @@
 
 use crate::clock::Timestamp;
 use crate::visit::Context;
-use crate::visit::sliding::has_expired_items;
+use crate::visit::sliding::{Activity, has_expired_items};
 use crate::visit::state::{SessionData, State};
 use crate::window::ShownWindow;
 
@@ -11,7 +11,7 @@ use crate::window::ShownWindow;
 pub(in crate::visit) struct LoadRequest {
     pub(in crate::visit) epoch: u32,
     restarted: bool,
-    pub(in crate::visit) passive: bool,
+    pub(in crate::visit) activity: Activity,
     shown: ShownWindow,
 }
 
@@ -22,7 +22,7 @@ impl State {
         LoadRequest {
             epoch: self.epoch,
             restarted: self.restarted,
-            passive: self.passive,
+            activity: self.activity,
             shown: self.cold().shown,
         }
     }

@@ -17,6 +17,7 @@ use crate::settings::Settings;
 use crate::storage::Lock;
 use crate::visit::Visit;
 use crate::visit::request::Flags;
+use crate::visit::sliding::Activity;
 use crate::visit::value_locks::ValueLocks;
 
 /// The lifecycle of a visit.
@@ -54,8 +55,8 @@ pub(crate) struct State {
     pub(in crate::visit) flags: Flags,
     /// `true` if transient data has to be removed, because the browser was restarted before this visit.
     pub(crate) restarted: bool,
-    /// `true` if the visit does not count as activity and moves no sliding expiration.
-    pub(in crate::visit) passive: bool,
+    /// Whether the visit counts as activity, which moves sliding expirations.
+    pub(in crate::visit) activity: Activity,
     /// `true` if this visit has found or created the record.
     pub(crate) seen: bool,
     /// The session as loaded; `None` if nothing was loaded or set.
@@ -147,7 +148,10 @@ impl State {
             is_operating: false,
             flags: visit.flags,
             restarted: visit.flags.is(Flags::RESTARTED),
-            passive: visit.flags.is(Flags::PASSIVE),
+            activity: match visit.flags.is(Flags::PASSIVE) {
+                true => Activity::IfLocked,
+                false => Activity::Always,
+            },
             seen: false,
             data: None,
             conflicted: false,
