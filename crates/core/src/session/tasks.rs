@@ -121,9 +121,10 @@ impl<N: Namespaces, V: Values> Session<N, V> {
     /// [`TaskPanicked`](SessionError::TaskPanicked).
     ///
     /// The tasks run while the stream is polled, in the caller's task. Between two calls to
-    /// [`next`](RunInEach::next), tasks that have begun keep their locks and stand still: do nothing there that takes
-    /// long or that waits for a session, but [collect](RunInEach::collect) the results or send them elsewhere. Dropping
-    /// the stream cancels the tasks that run, without writing, and starts no others.
+    /// [`next`](RunInEach::next), tasks that have begun stand still and keep their locks, until the lease ends and
+    /// their commits fail with [`LockLost`](SessionError::LockLost). So do nothing there that takes long or waits for a
+    /// session: [collect](RunInEach::collect) the results, or send them elsewhere. Dropping the stream cancels the
+    /// tasks that run, without writing, and starts no others.
     ///
     /// ```
     /// use sessile_core::{Session, SessionError, Visit};

@@ -8,6 +8,7 @@ use std::task::{Context, Poll, ready};
 use futures_core::Stream;
 use futures_util::stream::FuturesUnordered;
 use pin_project_lite::pin_project;
+use tokio::task::coop::poll_proceed;
 
 use crate::error::SessionError;
 use crate::id::SessionKey;
@@ -78,6 +79,8 @@ where
 
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let mut this = self.project();
+        // Tasks that never wait, as with a storage in memory, leave room for other tasks of the thread.
+        let progress = ready!(poll_proceed(cx));
         while this.running.len() < this.progress.concurrency() {
             let Some(keys) = this.keys.as_mut().as_pin_mut() else {
                 break;
@@ -99,6 +102,7 @@ where
         }
         match ready!(Pin::new(this.running).poll_next(cx)) {
             Some((key, result)) => {
+                progress.made_progress();
                 this.progress.count(result.is_err());
                 Poll::Ready(Some(Ok((key, result))))
             }

@@ -160,7 +160,8 @@ impl Context {
         if state.seen {
             return Err(SessionError::Gone);
         }
-        let requested = state.key;
+        // A task has its key from the application: it is no sign that a client guesses ids.
+        let requested = state.key.filter(|_| state.activity != Activity::Never);
         // Holds a lock of the session, if there is one. It is dropped after the state is unlocked, as that runs code of
         // the storage.
         let mut forgotten = None;

@@ -1,6 +1,7 @@
 //! Tasks on sessions: on one, on some, on all.
 
 mod activity;
+mod all;
 mod cancellation;
 mod deadlocks;
 mod many;
