@@ -6,6 +6,7 @@ use crate::id::SessionKey;
 use crate::population::events::{EndReason, PendingEnd};
 use crate::population::roster::{Committed, HeldRoster, RosterName};
 use crate::population::verify::Standing;
+use crate::storage::Lookup;
 
 /// The number of attempts to bring an owner's list up to date, see [`Registry::end_all`].
 const ATTEMPTS: usize = 16;
@@ -21,10 +22,11 @@ impl Registry {
     pub async fn end(&self, key: &SessionKey) -> Result<bool, SessionError> {
         let settings = &self.settings;
         let Some(stored) = self.find(key).await? else {
-            // It may have moved, and only ending follows it there.
-            return match settings.storage.read(key).await?.found() {
-                Some(_not_a_session) => Ok(false),
-                None => Ok(settings.storage.destroy(key).await?.is_found()),
+            // It may have moved, and only ending follows it there. A key that was not left is not touched: a list of
+            // sessions may come into being under it at any time.
+            return match settings.storage.read(key).await? {
+                Lookup::Superseded => Ok(settings.storage.destroy(key).await?.is_found()),
+                Lookup::Found(_) | Lookup::Missing => Ok(false),
             };
         };
         let (key, facts) = (stored.key, stored.record.meta.facts.clone());
