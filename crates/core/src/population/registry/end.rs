@@ -93,12 +93,19 @@ impl Registry {
         let settings = &self.settings;
         for _ in 0..ATTEMPTS {
             let mut held = HeldRoster::take(settings, RosterName::Owner(owner)).await?;
+            // The list knows the last two keys of a session. An earlier one, in its grace, leads to it.
+            let keep = match keep {
+                Some(keep) if !held.roster.places.iter().any(|place| place.is_of(keep)) => {
+                    self.find(keep).await?.map(|stored| stored.key)
+                }
+                known => known.copied(),
+            };
             let mut index = 0;
             while index < held.roster.places.len() {
                 held.keep(settings).await?;
                 let now = held.now;
                 let place = &mut held.roster.places[index];
-                let is_kept = keep.is_some_and(|keep| place.is_of(keep));
+                let is_kept = keep.is_some_and(|keep| place.is_of(&keep));
                 let stays = match settings.verify(place, owner, now).await? {
                     _ if is_kept => true,
                     Standing::Live(stored) => {
