@@ -46,6 +46,11 @@ impl Settings {
             if place.settled || place.next.is_some() {
                 return Ok(Standing::Dead);
             }
+            // So has one that has left its key, or began in an earlier epoch; and one that is barred never will.
+            if !matches!(self.storage.read(&place.key).await?, Lookup::Missing) {
+                place.settled = true;
+                continue;
+            }
             if place.since.until(now) < RESERVATION {
                 return Ok(Standing::Pending);
             }
