@@ -128,6 +128,16 @@ impl Settings {
         for _ in 0..ATTEMPTS {
             let mut held = HeldRoster::take(self, RosterName::Owner(owner)).await?;
             held.roster.remove(key);
+    /// Returns the owner and the present key of a session that its visit has not loaded, if there is a limit: the place
+    /// of a session that has just begun would count until it is surely dead. Without a limit it is not worth the call.
+    pub(crate) async fn find_limited(&self, key: &SessionKey) -> Option<(Box<str>, SessionKey)> {
+        if self.limit.is_none() {
+            return None;
+        }
+        let stored = self.storage.read(key).await.ok()?.found()?;
+        Some((stored.record.meta.facts.owner()?.into(), stored.key))
+    }
+
             if held.commit(self).await? == Committed::Yes {
                 return Ok(());
             }

@@ -14,18 +14,24 @@ impl Context {
     /// The storage follows the session to its current key if it has moved, even by a concurrent close of the same
     /// visit.
     pub(crate) async fn destroy(self: &Arc<Self>) -> Result<(), SessionError> {
-        let (key, others, epoch, session, owner) = {
+        let (key, others, epoch, session, known) = {
             let mut state = self.state();
-            let owner = state.meta().and_then(|meta| meta.facts.owner()).map(Box::<str>::from);
+            let known = state.meta().map(|meta| meta.facts.owner().map(Box::<str>::from));
             let (key, others) = state.keys_to_destroy();
-            (key, others, state.epoch, state.session, owner)
+            (key, others, state.epoch, state.session, known)
         };
+        let mut place = None;
         let mut ended = None;
         let mut ends = Vec::new();
         for (index, key) in key.iter().chain(&others).enumerate() {
             let end = self.settings.prepare_end(key, EndReason::Asked).await?;
+            let own_place = match &known {
+                Some(owner) => owner.clone().map(|owner| (owner, *key)),
+                None => self.settings.find_limited(key).await,
+            };
             if self.settings.storage.destroy(key).await?.is_found() {
                 ended.get_or_insert((index, *key));
+                place = place.or(own_place);
                 ends.extend(end);
             }
         }
@@ -62,9 +68,9 @@ impl Context {
             // The storage removed the lock together with the record.
             lock.disarm();
         }
-        if let (Some(owner), Some((_, key))) = (owner, &ended) {
+        if let Some((owner, key)) = place {
             // A place that stays is found to be dead later.
-            let _ = self.settings.leave(&owner, key).await;
+            let _ = self.settings.leave(&owner, &key).await;
         }
         match (ended, ends.is_empty()) {
             (Some((_, key)), true) => self.settings.report_unheard(&key, EndReason::Asked),
