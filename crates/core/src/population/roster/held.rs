@@ -76,11 +76,19 @@ impl HeldRoster {
     }
 
     /// Extends the lease, if a good part of it is over: for callers that work through many places.
+    ///
+    /// # Errors
+    ///
+    /// [`LockTimeout`](SessionError::LockTimeout) if the lease has ended: the session of the caller, whose lock is
+    /// another one, is well.
     pub(in crate::population) async fn keep(&mut self, settings: &Settings) -> Result<(), SessionError> {
         if let Some(stored) = &mut self.stored
             && stored.renewed_at.elapsed() > stored.lock.lease() / 3
         {
-            settings.storage.renew(&stored.lock.id()).await?;
+            match settings.storage.renew(&stored.lock.id()).await {
+                Err(error) if is_conflict(&error) => return Err(SessionError::LockTimeout),
+                renewed => renewed?,
+            }
             stored.renewed_at = Instant::now();
         }
         Ok(())
@@ -88,7 +96,6 @@ impl HeldRoster {
 
     /// Stores the roster, if it was changed, and releases its lock.
     pub(in crate::population) async fn commit(self, settings: &Settings) -> Result<Committed, SessionError> {
-        use StorageErrorKind::{Exists, Gone, LockLost, Superseded};
         let storage = &settings.storage;
         let payload = self.roster.encode();
         // An empty roster ends soon, without a step of its own; one with places stays until they are gone.
@@ -114,8 +121,14 @@ impl HeldRoster {
         };
         match result {
             Ok(()) => Ok(Committed::Yes),
-            Err(error) if matches!(error.kind(), Exists | Gone | LockLost | Superseded) => Ok(Committed::Conflict),
+            Err(error) if is_conflict(&error) => Ok(Committed::Conflict),
             Err(error) => Err(error.into()),
         }
     }
+}
+
+/// Returns whether another process has made or taken the roster.
+fn is_conflict(error: &StorageError) -> bool {
+    use StorageErrorKind::{Exists, Gone, LockLost, Superseded};
+    matches!(error.kind(), Exists | Gone | LockLost | Superseded)
 }
