@@ -1,11 +1,9 @@
 //! The sessions of one owner, in a roster.
 
-use std::time::Instant;
-
 use super::events::{EndReason, PendingEnd};
 use super::limit::Excess;
 use super::roster::{Committed, HeldRoster, Place, RosterName};
-use super::verify::{RESERVATION, Standing};
+use super::verify::{BARRIER, Standing};
 use crate::clock::Timestamp;
 use crate::error::SessionError;
 use crate::id::SessionKey;
@@ -25,21 +23,17 @@ const CLEANING: usize = 16;
 pub(crate) struct Enlisted {
     /// The owner in whose roster the session has taken a place.
     taken: Option<Box<str>>,
-    taken_at: Instant,
+    taken_at: Timestamp,
     /// The former owner, and the key by which the session is in the former owner's roster.
     left: Option<(Box<str>, SessionKey)>,
 }
 
 impl Enlisted {
-    /// # Errors
-    ///
-    /// [`LockTimeout`](SessionError::LockTimeout) if this process has slept for so long that the place may be given
-    /// away.
-    pub(crate) fn check(&self) -> Result<(), SessionError> {
-        match self.taken_at.elapsed() < RESERVATION / 2 {
-            true => Ok(()),
-            false => Err(SessionError::LockTimeout),
-        }
+    /// Returns whether this process has slept for so long before it has stored the session that the place may have been
+    /// given away, and the barrier that was to prevent that may have fallen since. The session must not live then.
+    pub(crate) fn is_late(&self, settings: &Settings) -> bool {
+        let now = settings.storage.clock().now();
+        self.taken.is_some() && self.taken_at.until(now) >= BARRIER
     }
 
     /// Gives up the place in the roster of a former owner, now that the session has another. If that fails, the place
@@ -72,7 +66,7 @@ impl Settings {
         let former = before.and_then(|(key, facts)| Some((facts.owner()?, key)));
         let mut enlisted = Enlisted {
             taken: None,
-            taken_at: Instant::now(),
+            taken_at: self.storage.clock().now(),
             left: None,
         };
         match (former, facts.owner()) {
@@ -87,7 +81,6 @@ impl Settings {
                 enlisted.left = former.map(|(former, from)| (former.into(), *from));
             }
         }
-        enlisted.taken_at = Instant::now();
         Ok(enlisted)
     }
 
@@ -128,6 +121,13 @@ impl Settings {
         for _ in 0..ATTEMPTS {
             let mut held = HeldRoster::take(self, RosterName::Owner(owner)).await?;
             held.roster.remove(key);
+            if held.commit(self).await? == Committed::Yes {
+                return Ok(());
+            }
+        }
+        Err(SessionError::LockTimeout)
+    }
+
     /// Returns the owner and the present key of a session that its visit has not loaded, if there is a limit: the place
     /// of a session that has just begun would count until it is surely dead. Without a limit it is not worth the call.
     pub(crate) async fn find_limited(&self, key: &SessionKey) -> Option<(Box<str>, SessionKey)> {
@@ -136,13 +136,6 @@ impl Settings {
         }
         let stored = self.storage.read(key).await.ok()?.found()?;
         Some((stored.record.meta.facts.owner()?.into(), stored.key))
-    }
-
-            if held.commit(self).await? == Committed::Yes {
-                return Ok(());
-            }
-        }
-        Err(SessionError::LockTimeout)
     }
 
     /// Removes the place of a session that is not to come into being any more.

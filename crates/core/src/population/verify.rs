@@ -13,7 +13,7 @@ use crate::storage::{Facts, Lookup, Meta, Record, Role, StorageErrorKind, Stored
 pub(super) const RESERVATION: Duration = Duration::from_secs(60);
 
 /// The time for which a barrier stands: longer than any message is on its way.
-const BARRIER: Duration = Duration::from_secs(60 * 60);
+pub(super) const BARRIER: Duration = Duration::from_secs(60 * 60);
 
 /// What has become of the session of a place.
 pub(super) enum Standing {

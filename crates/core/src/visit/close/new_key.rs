@@ -87,16 +87,15 @@ impl Context {
             settings.watch(from, to, meta).await?;
             settings.enlist(before, to, &meta.facts, ends).await
         };
-        let enlisted = Box::pin(enlist).await?;
-        enlisted.check()?;
-        Ok(Some(enlisted))
+        Ok(Some(Box::pin(enlist).await?))
     }
 
     /// Handles the reply of the storage to the creation or the move of a session that was enlisted.
     ///
     /// # Errors
     ///
-    /// [`TooManySessions`](SessionError::TooManySessions) if a later login has taken the place meanwhile.
+    /// [`TooManySessions`](SessionError::TooManySessions) if a later login has taken the place meanwhile;
+    /// [`LockTimeout`](SessionError::LockTimeout) if one may have, because this process has slept.
     async fn settle(
         &self,
         enlisted: Option<Enlisted>,
@@ -106,6 +105,10 @@ impl Context {
         let Some(enlisted) = enlisted else { return Ok(reply) };
         let limit = self.settings.limit;
         match &reply {
+            Ok(()) if enlisted.is_late(&self.settings) => {
+                self.settings.storage.destroy(key).await?;
+                return Err(SessionError::LockTimeout);
+            }
             Ok(()) => Box::pin(enlisted.complete(&self.settings)).await,
             // It may be stored later: the place stays until that is impossible.
             Err(error) if error.is_ambiguous() => {}
