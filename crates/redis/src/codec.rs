@@ -12,6 +12,11 @@
 //! | 1 to 10 | version, seven bits a byte, the least significant first; the highest bit says that more follow |
 //! | the rest | the payload |
 //!
+//! In a record with facts, the version has ten bytes, and the highest bit of each is set. The length of the facts
+//! follows, encoded like the version of a record without facts, then the facts, then the payload. The bytes before the
+//! version are the same, so the scripts treat both kinds of records alike. Processes of a version before facts find no
+//! end of the version, and refuse the record.
+//!
 //! A tombstone is its kind and the digest of the key to which the session has moved (32 bytes). An alias is its kind,
 //! the moment at which it becomes a tombstone (6 bytes), and such a digest.
 //!
@@ -24,11 +29,14 @@
 //! encodes it as free. The last writer lets a script recognise a repeated commit. The waiters mark says that the
 //! server's queue may have entries: while it is not set, no script has to look there.
 //!
-//! A version has exactly one encoding, so that a script can compare it without decoding it. The deadline is part of the
-//! value although the key has a time to live, so that a plain GET returns everything.
+//! A version has exactly one encoding in a record without facts, and one in a record with facts, so that a script can
+//! compare it without decoding it. No encoding is the beginning of another. The deadline is part of the value although
+//! the key has a time to live, so that a plain GET returns everything.
+
+use std::ops::Range;
 
 use bytes::Bytes;
-use sessile_core::{LockToken, Meta, Record, Timestamp};
+use sessile_core::{Facts, LockToken, Meta, Record, Timestamp};
 
 /// The kind of a value, which is its first byte.
 pub(crate) const RECORD: u8 = 1;
@@ -46,8 +54,18 @@ const WRITER: usize = 8;
 /// The offset of the version.
 const VERSION: usize = LOCK + HOLDER + WRITER;
 
-/// The length of the longest header. A scan reads this much of each value.
-pub(crate) const HEADER_MAX: usize = VERSION + 10;
+/// The length of the longest version, and of each version in a record with facts.
+const VERSION_MAX: usize = 10;
+
+/// The offset of the length of the facts in a record that has some.
+const FACTS: usize = VERSION + VERSION_MAX;
+
+/// The number of bytes that are enough to tell how long a header is. No header without facts is longer.
+pub(crate) const HEADER_MIN: usize = FACTS + 2;
+
+/// The length of the longest header.
+#[cfg(any(test, feature = "__fuzzing"))]
+pub(crate) const HEADER_MAX: usize = HEADER_MIN + Facts::MAX_LEN;
 
 const NO_DEADLINE: u64 = (1 << 48) - 1;
 
@@ -73,7 +91,8 @@ pub(crate) fn with_waiters_mark_of(stamp: u64, other: u64) -> u64 {
 /// Encodes a record as it is stored on the server, with this stamp and the lock free.
 pub(crate) fn encode_as(record: &Record, stamp: u64) -> Vec<u8> {
     let Record { meta, payload, .. } = record;
-    let mut value = Vec::with_capacity(HEADER_MAX + payload.len());
+    let facts = meta.facts.as_bytes();
+    let mut value = Vec::with_capacity(HEADER_MIN + facts.len() + payload.len());
     value.push(RECORD);
     let deadline = meta.deadline.map_or(NO_DEADLINE, Timestamp::as_millis);
     for millis in [meta.last_active.as_millis(), deadline, meta.created_at.as_millis()] {
@@ -81,24 +100,30 @@ pub(crate) fn encode_as(record: &Record, stamp: u64) -> Vec<u8> {
     }
     value.resize(LOCK + HOLDER, 0);
     value.extend_from_slice(&stamp.to_be_bytes());
-    push_version(&mut value, meta.version);
+    if facts.is_empty() {
+        push_number(&mut value, meta.version);
+    } else {
+        value.extend((0..VERSION_MAX).map(|index| (meta.version >> (7 * index)) as u8 | 0x80));
+        push_number(&mut value, facts.len() as u64);
+        value.extend_from_slice(facts);
+    }
     value.extend_from_slice(payload);
     value
 }
 
-/// Encodes a version as in a record. No encoding is the beginning of another.
+/// Encodes a version as in a record without facts.
 pub(crate) fn encode_version(version: u64) -> Vec<u8> {
-    let mut bytes = Vec::with_capacity(10);
-    push_version(&mut bytes, version);
+    let mut bytes = Vec::with_capacity(VERSION_MAX);
+    push_number(&mut bytes, version);
     bytes
 }
 
-fn push_version(value: &mut Vec<u8>, mut version: u64) {
-    while version >= 0x80 {
-        value.push(version as u8 | 0x80);
-        version >>= 7;
+fn push_number(value: &mut Vec<u8>, mut number: u64) {
+    while number >= 0x80 {
+        value.push(number as u8 | 0x80);
+        number >>= 7;
     }
-    value.push(version as u8);
+    value.push(number as u8);
 }
 
 /// Decodes a record; `None` if it was not written by this version of the crate.
@@ -108,13 +133,25 @@ pub(crate) fn decode(value: Vec<u8>) -> Option<Record> {
 
 /// Decodes a record and its stamp.
 pub(crate) fn decode_stamped(value: Vec<u8>) -> Option<(Record, u64)> {
-    let (meta, length) = decode_meta(&value)?;
+    let Header::Complete(meta, length) = decode_header(&value)? else {
+        return None;
+    };
     let stamp = u64::from_be_bytes(*value.get(LOCK + HOLDER..)?.first_chunk()?);
     Some((Record::new(meta, Bytes::from(value).slice(length..)), stamp))
 }
 
-/// Decodes the header of a record, and returns its length as well.
-pub(crate) fn decode_meta(value: &[u8]) -> Option<(Meta, usize)> {
+/// The header of a record, as far as the beginning of its value has it.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Header {
+    /// The metadata, and the length of the header.
+    Complete(Meta, usize),
+    /// The length of the header, which ends behind the bytes that are given.
+    Cut(usize),
+}
+
+/// Decodes the header of a record from the value, or from at least [`HEADER_MIN`] bytes at its beginning; `None` if it
+/// is not the header of a record.
+pub(crate) fn decode_header(value: &[u8]) -> Option<Header> {
     let (&RECORD, rest) = value.split_first()? else {
         return None;
     };
@@ -123,23 +160,46 @@ pub(crate) fn decode_meta(value: &[u8]) -> Option<(Meta, usize)> {
         *time = bytes.iter().fold(0, |sum, byte| sum << 8 | u64::from(*byte));
     }
     let mut version = 0_u64;
-    let mut shift = 0;
     let mut length = VERSION;
-    loop {
+    let has_facts = loop {
         let byte = *value.get(length)?;
+        version |= u64::from(byte & 0x7f) << (7 * (length - VERSION));
         length += 1;
-        version |= u64::from(byte & 0x7f).checked_shl(shift)?;
         if byte & 0x80 == 0 {
-            break;
+            break false;
         }
-        shift += 7;
-    }
+        if length == FACTS {
+            break true;
+        }
+    };
     let [last_active, deadline, created_at] = times;
     let deadline = (deadline != NO_DEADLINE).then(|| Timestamp::from_millis(deadline));
     let mut meta = Meta::new(Timestamp::from_millis(created_at)).with_deadline(deadline);
     meta.last_active = Timestamp::from_millis(last_active);
     meta.version = version;
-    Some((meta, length))
+    if has_facts {
+        // The last of the ten bytes has the 64th bit of the version, and no other.
+        if value[FACTS - 1] & 0x7e != 0 {
+            return None;
+        }
+        let facts = locate_facts(&value[FACTS..])?;
+        length = facts.end;
+        let Some(facts) = value.get(facts) else {
+            return Some(Header::Cut(length));
+        };
+        meta.facts = Facts::from_bytes(facts).ok()?;
+    }
+    Some(Header::Complete(meta, length))
+}
+
+/// Returns the place of the facts in a value from their length; `None` if that is missing or invalid.
+fn locate_facts(length: &[u8]) -> Option<Range<usize>> {
+    let (start, length) = match *length {
+        [length @ 1..0x80, ..] => (FACTS + 1, usize::from(length)),
+        [low @ 0x80..=0xff, high @ 1..0x80, ..] => (FACTS + 2, usize::from(low & 0x7f) | usize::from(high) << 7),
+        _ => return None,
+    };
+    (length <= Facts::MAX_LEN).then_some(start..start + length)
 }
 
 /// Returns the digest of the key that an alias points to.
@@ -173,85 +233,4 @@ pub(crate) fn expiry_arg(record: &Record) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn record(last_active: u64, deadline: Option<u64>, version: u64) -> Record {
-        let mut meta = Meta::new(Timestamp::from_millis(1_700_000_000_000));
-        meta.last_active = Timestamp::from_millis(last_active);
-        meta.deadline = deadline.map(Timestamp::from_millis);
-        meta.version = version;
-        Record::new(meta, b"payload".as_slice())
-    }
-
-    #[test]
-    fn an_encoded_record_is_decoded() {
-        let end = Timestamp::MAX.as_millis();
-        for version in [0, 1, 127, 128, 300, u64::MAX] {
-            for deadline in [None, Some(0), Some(1), Some(end)] {
-                let record = record(end, deadline, version);
-                let value = encode(&record, None);
-                assert_eq!(decode_meta(&value).unwrap().0, record.meta);
-                assert_eq!(decode(value), Some(record));
-            }
-        }
-    }
-
-    #[test]
-    fn the_header_of_a_young_session_is_fifty_bytes() {
-        let value = encode(&record(1_700_000_000_000, Some(1_700_000_900_000), 9), None);
-        assert_eq!(decode_meta(&value).unwrap().1, 50);
-        assert!(HEADER_MAX >= encode(&record(0, None, u64::MAX), None).len() - b"payload".len());
-    }
-
-    #[test]
-    fn an_encoded_record_has_a_free_lock_and_its_writer() {
-        let record = record(5, Some(7), 9);
-        let (created, token) = (encode(&record, None), LockToken::from_bytes(*b"0123456789abcdef"));
-        let committed = encode(&record, Some(&token));
-        assert_eq!(created[19..49], [0; 30]);
-        assert_eq!(committed[19..41], [0; 22]);
-        assert_eq!(&committed[41..49], b"01234566", "but for the mark");
-        assert_eq!((&created[..19], &created[49..]), (&committed[..19], &committed[49..]));
-        assert_eq!(decode(committed), Some(record));
-    }
-
-    #[test]
-    fn a_decoded_record_is_encoded_the_same_except_for_the_lock() {
-        let token = LockToken::from_bytes(*b"0123456789abcdef");
-        for stamp in [0, 1, stamp(&token), stamp(&token) | 1] {
-            let value = encode_as(&record(5, Some(7), 300), stamp);
-            let mut locked = value.clone();
-            locked[LOCK..LOCK + HOLDER].fill(7);
-            let (record, read) = decode_stamped(locked).unwrap();
-            assert_eq!((read, encode_as(&record, read)), (stamp, value));
-        }
-        assert_eq!(with_waiters_mark_of(stamp(&token), 7), stamp(&token) | 1);
-        assert_eq!(with_waiters_mark_of(stamp(&token), 6), stamp(&token));
-    }
-
-    #[test]
-    fn a_version_follows_the_lock_as_it_is_encoded_alone() {
-        for version in [0, 1, 127, 128, 300, (1 << 53) + 1, u64::MAX] {
-            let value = encode(&record(5, None, version), None);
-            assert!(value[VERSION..].starts_with(&encode_version(version)), "{version}");
-            assert!(!value[VERSION..].starts_with(&encode_version(version ^ 1)), "{version}");
-        }
-    }
-
-    #[test]
-    fn other_values_are_not_decoded_as_records() {
-        let value = encode(&record(5, None, 300), None);
-        for length in 0..VERSION + 2 {
-            assert_eq!(decode(value[..length].to_vec()), None, "{length} bytes");
-        }
-        for kind in [0, TOMBSTONE, ALIAS, ARRIVING, 4, b'{'] {
-            let mut value = value.clone();
-            value[0] = kind;
-            assert_eq!(decode(value), None, "kind {kind}");
-        }
-        let mut endless = value[..VERSION].to_vec();
-        endless.extend([0xff; 12]);
-        assert_eq!(decode(endless), None);
-    }
-}
+mod tests;

@@ -14,19 +14,19 @@
 //! There are at most [`MAX_PASSES`](position::MAX_PASSES). A session is missed only if it has moved in each of them,
 //! while emptying or filling a server moves each session once. Later passes list sessions again.
 
+mod heads;
 mod position;
 
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::Arc;
 
-use redis::{Cmd, Value};
-use sessile_core::{Cursor, Page, SessionHead, SessionKey};
+use redis::Value;
+use sessile_core::{Cursor, Page, SessionKey};
 
 use self::position::Position;
 use crate::client::Client;
-use crate::codec;
 use crate::error::Failure;
-use crate::net::{Idempotency, Node, text};
+use crate::net::{Node, text};
 
 /// The limit of work that one page may require of a server: SCAN looks at this many keys, whether they are records or
 /// not.
@@ -67,7 +67,7 @@ pub(crate) async fn page(client: &Client, cursor: Option<Cursor>, limit: usize) 
         position.left.extend(keys);
     }
     let listed = position.left.split_off(position.left.len().saturating_sub(limit));
-    let sessions = describe(client, node, listed).await?;
+    let sessions = heads::read(client, node, listed).await?;
 
     position.node = *number;
     let mut is_over = position.scan.is_none() && position.left.is_empty();
@@ -109,42 +109,6 @@ async fn scan_keys(
         _ => None,
     });
     Ok((next, keys.collect()))
-}
-
-/// Returns the metadata of the sessions that still exist.
-async fn describe(client: &Client, node: &Arc<Node>, keys: Vec<SessionKey>) -> Result<Vec<SessionHead>, Failure> {
-    if keys.is_empty() {
-        return Ok(Vec::new());
-    }
-    let header = |key: &SessionKey| -> Cmd {
-        let mut cmd = redis::cmd("GETRANGE");
-        cmd.arg(client.keys.record(key)).arg(0).arg(codec::HEADER_MAX - 1);
-        cmd
-    };
-    let mut headers = redis::Pipeline::with_capacity(keys.len());
-    for key in &keys {
-        headers.add_command(header(key));
-    }
-    let replies = node
-        .connection()
-        .send_all(&headers, keys.len(), client.router.deadline())
-        .await?;
-    let mut sessions = Vec::with_capacity(keys.len());
-    for (key, mut reply) in keys.into_iter().zip(replies) {
-        if let Value::ServerError(_) = reply {
-            // The session has just moved to another node.
-            reply = client
-                .router
-                .send(key.shard(), &header(&key), Idempotency::Idempotent)
-                .await?;
-        }
-        if let Value::BulkString(header) = reply
-            && let Some((meta, _)) = codec::decode_meta(&header)
-        {
-            sessions.push(SessionHead::new(key, meta));
-        }
-    }
-    Ok(sessions)
 }
 
 /// The assignment of slots to nodes.

@@ -9,10 +9,10 @@ use std::net::TcpStream;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use sessile_core::{Locked, Lookup, SessionId, SessionKey, Storage, StorageErrorKind};
+use sessile_core::{Facts, Locked, Lookup, SessionHead, SessionId, SessionKey, Storage, StorageErrorKind};
 use sessile_lab::redis::{RedisCluster, Reply};
 use sessile_redis::{RedisLocks, RedisServers, RedisStorage};
-use support::{payload, record};
+use support::{facts, payload, record};
 use tokio::task::JoinHandle;
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -328,6 +328,51 @@ async fn sessions_on_both_nodes_move_to_other_keys() {
         assert_eq!(storage.destroy(&here).await.unwrap(), Lookup::Found(()));
         assert_eq!(storage.read(&last).await.unwrap(), Lookup::Missing);
         assert_eq!(storage.destroy(&here).await.unwrap(), Lookup::Superseded);
+    }
+}
+
+/// The records are on both nodes, and move from one to the other with their keys.
+#[tokio::test]
+async fn facts_are_kept_while_the_slot_migrates() {
+    let cluster = RedisCluster::start();
+    let storage = connect(&cluster).await;
+    let ([here, there, moved], slot) = keys(&cluster);
+    let mut written = record(&storage, "x", Some(MINUTE));
+    for (key, length) in [(&here, 5), (&there, Facts::MAX_LEN)] {
+        written.meta.facts = facts(length);
+        storage.create(key, written.clone()).await.unwrap();
+    }
+    cluster.open_slot(slot, 0, 1);
+    migrate(&cluster, &name(&there, "sessile:", ""));
+    let mut locked = storage.lock(&here, MINUTE).await.unwrap().found().unwrap();
+    assert_eq!(locked.record.meta.facts, facts(5));
+    written.meta.facts = facts(300);
+    let rotated = storage.rotate(&mut locked.lock, &moved, written.clone(), Duration::ZERO);
+    promptly("rotate", rotated).await.unwrap();
+    for (key, length) in [(&there, Facts::MAX_LEN), (&moved, 300)] {
+        let locked = promptly("lock", storage.lock(key, MINUTE))
+            .await
+            .unwrap()
+            .found()
+            .unwrap();
+        assert_eq!(locked.record.meta.facts, facts(length));
+        storage.release(locked.lock).await.unwrap();
+        let (now, version) = (storage.clock().now(), written.meta.version);
+        assert!(storage.touch(key, version, Some(now), now).await.unwrap());
+        let read = storage.read(key).await.unwrap().found().unwrap().record;
+        assert_eq!(read.meta.facts, facts(length));
+        // The importing node sends a page elsewhere for them, and so twice for each.
+        let mut listed = None;
+        let mut cursor = None;
+        loop {
+            let page = storage.scan(cursor, 100).await.unwrap();
+            listed = page.sessions.into_iter().find(|head| head.key == *key).or(listed);
+            cursor = page.next;
+            if cursor.is_none() {
+                break;
+            }
+        }
+        assert_eq!(listed, Some(SessionHead::new(*key, read.meta).with_payload_len(1)));
     }
 }
 

@@ -5,7 +5,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use sessile_core::{Lookup, Meta, OsEntropy, Record, SessionId, SessionKey, Storage, Stored};
+use sessile_core::{Facts, Lookup, Meta, OsEntropy, Record, SessionId, SessionKey, Storage, Stored};
 use sessile_lab::redis::RedisServer;
 use sessile_redis::{RedisStorage, RedisStorageBuilder};
 use sessile_testkit::{Profile, Subject, Sweep};
@@ -28,6 +28,22 @@ pub fn record(storage: &RedisStorage, payload: &str, lives: Option<Duration>) ->
         Meta::new(now).with_deadline(lives.map(|lives| now + lives)),
         payload.as_bytes().to_vec(),
     )
+}
+
+/// Returns facts of this length in bytes, which is neither 1 nor 130.
+pub fn facts(length: usize) -> Facts {
+    let bytes = match length {
+        0 => Vec::new(),
+        2..130 => [&[0x63, (length - 2) as u8][..], &vec![b'x'; length - 2]].concat(),
+        _ => {
+            let content = length - 3;
+            let head = [0x63, content as u8 | 0x80, (content >> 7) as u8];
+            [&head[..], &vec![b'x'; content]].concat()
+        }
+    };
+    let facts = Facts::from_bytes(&bytes).expect("one element that no version knows");
+    assert_eq!(facts.as_bytes().len(), length);
+    facts
 }
 
 /// Returns the payload under a key.
