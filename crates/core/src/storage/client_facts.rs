@@ -6,7 +6,7 @@ use std::borrow::Cow;
 /// address". The application supplies it with [`Visit::client`](crate::Visit::client); nothing is recorded otherwise.
 ///
 /// It is recorded when a session begins and when its owner logs in. Longer texts are cut. It comes from the client and
-/// proves nothing; whoever shows it has to escape it.
+/// proves nothing, and has to be escaped where it is shown.
 ///
 /// ```
 /// use sessile_core::{ClientFacts, Visit};
