@@ -3,7 +3,7 @@
 use crate::error::SessionError;
 use crate::id::SessionKey;
 use crate::json::CodecError;
-use crate::population::{EndReason, EventKind};
+use crate::population::{Audit, EndReason, EventKind};
 use crate::storage::StorageError;
 
 macro_rules! event {
@@ -42,9 +42,40 @@ pub(crate) fn happened(_kind: EventKind) {
     }
 }
 
-/// A round of the maintenance has failed.
+/// The number of rounds of the maintenance.
+#[cfg(feature = "metrics")]
+const ROUNDS: &str = "sessile_maintenance_rounds_total";
+
+pub(crate) fn round_completed() {
+    #[cfg(feature = "metrics")]
+    metrics::counter!(ROUNDS, "outcome" => "ok").increment(1);
+}
+
 pub(crate) fn round_failed(_error: &SessionError) {
+    #[cfg(feature = "metrics")]
+    metrics::counter!(ROUNDS, "outcome" => "failed").increment(1);
     event!(warn, error = %_error.report(), "round of the maintenance failed");
+}
+
+/// The number of entries and records that audits have mended.
+#[cfg(feature = "metrics")]
+const MENDED: &str = "sessile_audit_mended_total";
+
+pub(crate) fn audited(_audit: &Audit) {
+    #[cfg(feature = "metrics")]
+    for (kind, count) in [("stale", _audit.stale), ("missing", _audit.missing), ("ended", _audit.ended)] {
+        metrics::counter!(MENDED, "kind" => kind).increment(count);
+    }
+    event!(debug, stale = _audit.stale, missing = _audit.missing, ended = _audit.ended, "lists of owners audited");
+}
+
+/// The number of tasks on sessions that have ended.
+#[cfg(feature = "metrics")]
+const TASKS: &str = "sessile_tasks_total";
+
+pub(crate) fn task_ended(_is_ok: bool) {
+    #[cfg(feature = "metrics")]
+    metrics::counter!(TASKS, "outcome" => if _is_ok { "ok" } else { "failed" }).increment(1);
 }
 
 /// Code of the application that was told of an event has panicked.

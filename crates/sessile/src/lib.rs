@@ -102,7 +102,10 @@ pub mod entropy {
 /// Sessions as a population: who is logged in, how to end that, and how many sessions a user may have.
 pub mod population {
     #[doc(inline)]
-    pub use sessile_core::{Audit, ClientFacts, EndReason, Limit, Policy, Registry, SessionInfo, SessionList};
+    pub use sessile_core::{
+        Audit, ClientFacts, EndReason, EndedSession, Event, EventKind, EventStream, Events, Limit, Policy, Refusal,
+        Registry, RunInAll, RunInEach, SessionInfo, SessionList, TaskProgress,
+    };
 }
 
 /// The contract between sessions and storages: for storages of your own.

@@ -154,3 +154,23 @@ fn cases() -> impl Iterator<Item = &'static str> {
         .map(sessile_testkit::StoreCase::name);
     of_storages.chain(of_record_stores)
 }
+
+/// The table of metrics names each metric that the code reports, and no other.
+#[test]
+fn the_table_of_metrics_is_complete() {
+    let chapter = include_str!("../guide/observing.md");
+    let names = |text: &str| {
+        let words = text.split(|c: char| !(c.is_ascii_lowercase() || c == '_'));
+        let metrics = words.filter(|word| word.starts_with("sessile_") && word.len() > "sessile_session".len());
+        metrics.map(Into::into).collect::<std::collections::BTreeSet<String>>()
+    };
+    let sources = ["src/telemetry.rs", "src/wrappers/metered.rs"].map(|file| {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../core").join(file);
+        let source = fs::read_to_string(path).expect("the source is there");
+        let constants = source.lines().filter(|line| line.starts_with("const "));
+        constants.collect::<String>()
+    });
+    let reported = names(&sources.concat());
+    assert!(reported.len() > 5, "{reported:?}");
+    assert_eq!(names(chapter), reported);
+}

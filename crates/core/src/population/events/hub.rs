@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use super::callbacks::{Callback, Callbacks};
@@ -99,6 +100,8 @@ pub(crate) struct Hub {
     buffer: usize,
     streams: Mutex<Vec<Weak<Queue>>>,
     pub(super) callbacks: Callbacks,
+    /// The number of rounds of the maintenance.
+    rounds: AtomicUsize,
 }
 
 impl Hub {
@@ -108,7 +111,12 @@ impl Hub {
             buffer: events.buffer,
             streams: Mutex::default(),
             callbacks: Callbacks::default(),
+            rounds: AtomicUsize::new(0),
         }
+    }
+
+    pub(super) fn next_round(&self) -> usize {
+        self.rounds.fetch_add(1, Ordering::Relaxed)
     }
 
     fn streams(&self) -> MutexGuard<'_, Vec<Weak<Queue>>> {

@@ -3,9 +3,11 @@
 use super::end::PendingEnd;
 use super::watchlist::{ATTEMPTS, CLAIM, WATCHLISTS};
 use super::{EndReason, Hub};
+use crate::clock::Timestamp;
 use crate::error::SessionError;
 use crate::id::SessionKey;
-use crate::population::roster::{Committed, Ending, HeldRoster, Place, RosterName};
+use crate::population::roster::{Committed, Ending, HeldRoster, Place, Roster, RosterName};
+use crate::population::verify::RESERVATION;
 use crate::settings::Settings;
 use crate::storage::{Lookup, Stored};
 
@@ -13,24 +15,25 @@ impl Settings {
     /// Reports the ends of sessions that were not reported yet. Returns how many there were.
     pub(in crate::population) async fn run_round(&self) -> Result<u64, SessionError> {
         let mut reported = 0;
+        let Some(hub) = &self.hub else { return Ok(0) };
+        let round = hub.next_round();
         if self.watches {
             for number in 0..WATCHLISTS {
-                reported += self.look_through(RosterName::Watchlist(number)).await?;
+                reported += self.look_through(RosterName::Watchlist(number), round).await?;
             }
         }
-        if let Some(hub) = &self.hub {
-            self.look_after_callbacks(hub).await?;
-        }
+        self.look_after_callbacks(hub).await?;
         Ok(reported)
     }
 
-    async fn look_through(&self, name: RosterName<'_>) -> Result<u64, SessionError> {
+    async fn look_through(&self, name: RosterName<'_>, round: usize) -> Result<u64, SessionError> {
         let roster = HeldRoster::peek(self, name).await?;
         let now = self.storage.clock().now();
-        if !roster.places.iter().any(|place| place.is_due(now)) {
+        let evicted = self.sample(&roster, round, now).await?;
+        if evicted.is_none() && !roster.places.iter().any(|place| place.is_due(now)) {
             return Ok(0);
         }
-        let claimed = self.claim(name).await?;
+        let claimed = self.claim(name, evicted.as_ref()).await?;
         let count = claimed.len() as u64;
         let keys: Vec<SessionKey> = claimed.iter().map(|end| end.key).collect();
         for end in claimed {
@@ -42,13 +45,38 @@ impl Settings {
         Ok(count)
     }
 
+    /// Looks up one session before its time, another in each round: a storage may have evicted it. Returns its key if it
+    /// is gone.
+    async fn sample(
+        &self,
+        roster: &Roster,
+        round: usize,
+        now: Timestamp,
+    ) -> Result<Option<SessionKey>, SessionError> {
+        let Some(index) = round.checked_rem(roster.places.len()) else {
+            return Ok(None);
+        };
+        let place = &roster.places[index];
+        // A session that has just taken its place may be about to be created.
+        if place.ending.is_some() || place.since.until(now) < RESERVATION {
+            return Ok(None);
+        }
+        let is_gone = self.find_any(place).await?.is_none();
+        Ok(is_gone.then_some(place.key))
+    }
+
     /// Takes it upon this process to report the ends that a watchlist shows: for a while, no other does.
-    async fn claim(&self, name: RosterName<'_>) -> Result<Vec<PendingEnd>, SessionError> {
+    async fn claim(
+        &self,
+        name: RosterName<'_>,
+        evicted: Option<&SessionKey>,
+    ) -> Result<Vec<PendingEnd>, SessionError> {
         for _ in 0..ATTEMPTS {
             let mut held = HeldRoster::take(self, name).await?;
             let mut claimed = Vec::new();
             for index in 0..held.roster.places.len() {
-                if !held.roster.places[index].is_due(held.now) {
+                let place = &held.roster.places[index];
+                if !place.is_due(held.now) && (place.ending.is_some() || evicted != Some(&place.key)) {
                     continue;
                 }
                 held.keep(self).await?;

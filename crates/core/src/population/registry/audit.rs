@@ -8,6 +8,7 @@ use crate::error::SessionError;
 use crate::id::SessionKey;
 use crate::population::roster::{Committed, HeldRoster, Place, RosterName};
 use crate::storage::Role;
+use crate::telemetry;
 
 /// What an [audit](Registry::audit) has found and mended.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -74,6 +75,7 @@ impl Registry {
             audit.owners += u64::from(!sessions.is_empty());
             self.audit_owner(&owner, &sessions, &mut audit).await?;
         }
+        telemetry::audited(&audit);
         Ok(audit)
     }
 

@@ -29,8 +29,9 @@ impl Registry {
     /// ```
     pub async fn maintain(&self, interval: Duration) -> std::convert::Infallible {
         loop {
-            if let Err(error) = self.maintain_once().await {
-                telemetry::round_failed(&error);
+            match self.maintain_once().await {
+                Ok(_) => telemetry::round_completed(),
+                Err(error) => telemetry::round_failed(&error),
             }
             tokio::time::sleep(interval).await;
         }

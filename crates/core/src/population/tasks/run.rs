@@ -6,6 +6,7 @@ use std::sync::Arc;
 use crate::error::SessionError;
 use crate::id::SessionKey;
 use crate::settings::Settings;
+use crate::telemetry;
 use crate::visit::{ActiveVisit, Context, Handle, InSession, enclosing, locks_of};
 
 /// Runs a task in the context of the session under this key: on the lock of a visit in which the current code runs, or
@@ -52,6 +53,7 @@ where
         // The result counts even if the release fails; the lease frees the lock.
         let _ = Box::pin(visit.end(false)).await;
     }
+    telemetry::task_ended(result.is_ok());
     result
 }
 

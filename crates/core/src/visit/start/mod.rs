@@ -198,6 +198,7 @@ impl Context {
         }
         state.effects.read = true;
         state.effects.superseded = true;
+        let is_shown = state.activity != Activity::Never;
         let mut forgotten = None;
         let begun = if state.seen || state.strict {
             Err(SessionError::Superseded)
@@ -209,7 +210,9 @@ impl Context {
         drop(state);
         drop(forgotten);
         telemetry::superseded(&requested);
-        self.settings.emit(EventKind::ReplacedId, &requested, None);
+        if is_shown {
+            self.settings.emit(EventKind::ReplacedId, &requested, None);
+        }
         begun
     }
 
