@@ -40,8 +40,8 @@ pub use self::json::{CodecError, CodecReason};
 pub use self::keys::{Accepts, Key, NamespaceKey, NamespaceName, Namespaces, OnMismatch, Untyped, ValueKey, Values};
 pub use self::payload::RecordError;
 pub use self::population::{
-    Audit, EndReason, EndedSession, Event, EventKind, EventStream, Events, Limit, Policy, Refusal, Registry,
-    RunInAll, RunInEach, SessionInfo, SessionList, TaskProgress,
+    Audit, EndReason, EndedSession, Event, EventKind, EventStream, Events, Limit, Policy, Refusal, Registry, RunInAll,
+    RunInEach, SessionInfo, SessionList, TaskProgress,
 };
 pub use self::report::Report;
 pub use self::session::{Namespace, Session, SessionBuilder, ValueSession};

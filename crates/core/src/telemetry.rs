@@ -63,10 +63,20 @@ const MENDED: &str = "sessile_audit_mended_total";
 
 pub(crate) fn audited(_audit: &Audit) {
     #[cfg(feature = "metrics")]
-    for (kind, count) in [("stale", _audit.stale), ("missing", _audit.missing), ("ended", _audit.ended)] {
+    for (kind, count) in [
+        ("stale", _audit.stale),
+        ("missing", _audit.missing),
+        ("ended", _audit.ended),
+    ] {
         metrics::counter!(MENDED, "kind" => kind).increment(count);
     }
-    event!(debug, stale = _audit.stale, missing = _audit.missing, ended = _audit.ended, "lists of owners audited");
+    event!(
+        debug,
+        stale = _audit.stale,
+        missing = _audit.missing,
+        ended = _audit.ended,
+        "lists of owners audited"
+    );
 }
 
 /// The number of tasks on sessions that have ended.

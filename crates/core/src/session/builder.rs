@@ -136,7 +136,7 @@ impl<N: Namespaces, V: Values> SessionBuilder<N, V> {
         self
     }
 
-    /// Ends every session this long after its creation or the last [authentication](Session::mark_authenticated),
+    /// Ends every session this long after its creation or the last [authentication](Session::log_in),
     /// regardless of its own expiration. `None`, the default, leaves it to that expiration.
     ///
     /// The limit also applies to sessions that are stored already. NIST SP 800-63B-4 calls it the overall timeout.
@@ -203,7 +203,7 @@ impl<N: Namespaces, V: Values> SessionBuilder<N, V> {
     /// Sets how long the old id still leads to the session after [`Session::regenerate_id`]: by default not at all.
     ///
     /// A grace of a few seconds suits applications that change ids regularly while parallel requests are in flight.
-    /// After [`Session::mark_authenticated`] the old id is invalid immediately in any case: that prevents session
+    /// After [`Session::log_in`] and [`Session::mark_authenticated`] the old id is invalid immediately in any case: that prevents session
     /// fixation.
     pub fn rotation_grace(mut self, grace: Duration) -> Self {
         self.settings.rotation_grace = grace;

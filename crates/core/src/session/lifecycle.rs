@@ -148,7 +148,7 @@ impl<N: Namespaces, V: Values> Session<N, V> {
     }
 
     /// Gives the session a new id when it is closed: call it when the user gets more privileges (OWASP ASVS 5.0,
-    /// 7.2.4). At login, [`mark_authenticated`](Session::mark_authenticated) does this and more.
+    /// 7.2.4). At login, [`log_in`](Session::log_in) does this and more.
     ///
     /// [`id`](Session::id) returns the new id from now on. The storage moves the record when the session is closed, in
     /// one step, so a failure leaves the old id valid. After the move the old id is invalid immediately, unless there
@@ -162,7 +162,8 @@ impl<N: Namespaces, V: Values> Session<N, V> {
         self.context()?.regenerate_id()
     }
 
-    /// Records that the client has just authenticated: call it at login. The session gets a new id, as by
+    /// Records that the client has just authenticated, without saying as whom: where sessions have an owner,
+    /// [`log_in`](Session::log_in) does the same and more. The session gets a new id, as by
     /// [`regenerate_id`](Session::regenerate_id), and its limits begin again: its expiration becomes the default one,
     /// set now, and [`max_idle`](crate::SessionBuilder::max_idle) and
     /// [`max_lifetime`](crate::SessionBuilder::max_lifetime) count from here (NIST SP 800-63B-4, section 2.1.3).

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use serde_json::json;
 use sessile_core::{
-    Events, Expiration, InSession, Key, Limit, MINUTE, Meta, OnMismatch, OsEntropy, Record, SECOND, Session, SessionError, SessionId,
-    ShownWindow, Storage, StorageErrorKind, UnreadablePolicy, Untyped, Visit,
+    Events, Expiration, InSession, Key, Limit, MINUTE, Meta, OnMismatch, OsEntropy, Record, SECOND, Session,
+    SessionError, SessionId, ShownWindow, Storage, StorageErrorKind, UnreadablePolicy, Untyped, Visit,
 };
 use sessile_testkit::{Fault, Operation};
 use tokio::time::{sleep, timeout};
@@ -80,7 +80,11 @@ fn listening(builder: Builder) -> Builder {
 }
 
 fn watching(builder: Builder) -> Builder {
-    builder.events(Events::new().at_least_once().listen(|_| trigger_current(Source::Closure)))
+    builder.events(
+        Events::new()
+            .at_least_once()
+            .listen(|_| trigger_current(Source::Closure)),
+    )
 }
 
 fn panicking(builder: Builder) -> Builder {
@@ -586,7 +590,9 @@ fn ended(fixture: &Fixture) -> RunFuture<'_> {
 
 fn round_failed(fixture: &Fixture) -> RunFuture<'_> {
     Box::pin(async {
-        fixture.faults.fail_next(Operation::Read, Fault::before(StorageErrorKind::Unavailable));
+        fixture
+            .faults
+            .fail_next(Operation::Read, Fault::before(StorageErrorKind::Unavailable));
         let registry = fixture.session.registry();
         let _ = timeout(SECOND, registry.maintain(MINUTE)).await;
         Ok(())

@@ -47,12 +47,7 @@ impl Settings {
 
     /// Looks up one session before its time, another in each round: a storage may have evicted it. Returns its key if it
     /// is gone.
-    async fn sample(
-        &self,
-        roster: &Roster,
-        round: usize,
-        now: Timestamp,
-    ) -> Result<Option<SessionKey>, SessionError> {
+    async fn sample(&self, roster: &Roster, round: usize, now: Timestamp) -> Result<Option<SessionKey>, SessionError> {
         let Some(index) = round.checked_rem(roster.places.len()) else {
             return Ok(None);
         };
@@ -66,11 +61,7 @@ impl Settings {
     }
 
     /// Takes it upon this process to report the ends that a watchlist shows: for a while, no other does.
-    async fn claim(
-        &self,
-        name: RosterName<'_>,
-        evicted: Option<&SessionKey>,
-    ) -> Result<Vec<PendingEnd>, SessionError> {
+    async fn claim(&self, name: RosterName<'_>, evicted: Option<&SessionKey>) -> Result<Vec<PendingEnd>, SessionError> {
         for _ in 0..ATTEMPTS {
             let mut held = HeldRoster::take(self, name).await?;
             let mut claimed = Vec::new();
