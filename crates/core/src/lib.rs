@@ -5,6 +5,7 @@ mod axum;
 mod clock;
 mod entropy;
 mod error;
+mod events;
 mod expiration;
 #[cfg(any(test, feature = "__fuzzing"))]
 #[doc(hidden)]
@@ -12,6 +13,7 @@ pub mod fuzzing;
 mod id;
 mod json;
 mod keys;
+mod limit;
 mod payload;
 mod population;
 mod report;
@@ -21,6 +23,7 @@ mod settings;
 mod status;
 mod storage;
 mod store;
+mod tasks;
 mod telemetry;
 mod visit;
 mod wait_graph;
@@ -34,15 +37,14 @@ pub use self::clock::{Clock, ManualClock, SteadyClock, SystemClock, Timestamp, T
 pub use self::entropy::FastEntropy;
 pub use self::entropy::{Entropy, OsEntropy};
 pub use self::error::{ExpiredDefault, SessionError};
+pub use self::events::{EndReason, EndedSession, Event, EventKind, EventStream, Events, Refusal};
 pub use self::expiration::{DAY, Expiration, HOUR, MINUTE, SECOND, Sliding};
 pub use self::id::{Fingerprint, KeyHasher, ParseSessionKeyError, SessionId, SessionKey};
 pub use self::json::{CodecError, CodecReason};
 pub use self::keys::{Accepts, Key, NamespaceKey, NamespaceName, Namespaces, OnMismatch, Untyped, ValueKey, Values};
+pub use self::limit::Limit;
 pub use self::payload::RecordError;
-pub use self::population::{
-    Audit, EndReason, EndedSession, Event, EventKind, EventStream, Events, Limit, Policy, Refusal, Registry, RunInAll,
-    RunInEach, SessionInfo, SessionList, TaskProgress,
-};
+pub use self::population::{Audit, Policy, Registry, SessionInfo, SessionList};
 pub use self::report::Report;
 pub use self::session::{Namespace, Session, SessionBuilder, ValueSession};
 pub use self::settings::{AutoStart, UnreadablePolicy};
@@ -55,6 +57,7 @@ pub use self::store::{
     Applied, Entry, EntryHead, EntryList, EntryVersion, LocalLocks, LocalLocksBuilder, LockedStore, LockedStoreBuilder,
     Locks, RecordStore,
 };
+pub use self::tasks::{RunInAll, RunInEach, TaskProgress};
 pub use self::visit::{
     ActiveVisit, Ended, Finished, Handle, IdChange, InSession, Outcome, Scoped, Visit, Visits, WindowChange, Work,
 };

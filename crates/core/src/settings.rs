@@ -8,8 +8,9 @@ use std::time::Duration;
 use crate::clock::Timestamp;
 use crate::entropy::Entropy;
 use crate::error::SessionError;
+use crate::events::Hub;
 use crate::expiration::{Expiration, Lifetime};
-use crate::population::{Hub, Limit};
+use crate::limit::Limit;
 use crate::storage::{ImmediateStorage, Storage};
 use crate::wait_graph::WaitGraph;
 

@@ -3,7 +3,6 @@
 use crate::error::SessionError;
 use crate::id::SessionKey;
 use crate::json::CodecError;
-use crate::population::{Audit, EndReason, EventKind};
 use crate::storage::StorageError;
 
 macro_rules! event {
@@ -21,25 +20,18 @@ pub(crate) fn rotated(_old: &SessionKey, _new: &SessionKey) {
     event!(debug, session = %_new.fingerprint(), before = %_old.fingerprint(), "session got a new id");
 }
 
-pub(crate) fn ended(_key: &SessionKey, _reason: EndReason) {
-    event!(debug, session = %_key.fingerprint(), reason = _reason.name(), "session ended");
+pub(crate) fn ended(_key: &SessionKey, _reason: &'static str) {
+    event!(debug, session = %_key.fingerprint(), reason = _reason, "session ended");
 }
 
 /// The number of events of sessions, by their kind.
 #[cfg(feature = "metrics")]
 const EVENTS: &str = "sessile_session_events_total";
 
-/// Counts an event.
-pub(crate) fn happened(_kind: EventKind) {
+/// Counts an event, by the name of its kind and that of its reason.
+pub(crate) fn happened(_event: &'static str, _reason: &'static str) {
     #[cfg(feature = "metrics")]
-    {
-        let reason = match _kind {
-            EventKind::Ended(reason) => reason.name(),
-            EventKind::CommitRefused(refusal) => refusal.name(),
-            _ => "",
-        };
-        metrics::counter!(EVENTS, "event" => _kind.name(), "reason" => reason).increment(1);
-    }
+    metrics::counter!(EVENTS, "event" => _event, "reason" => _reason).increment(1);
 }
 
 /// The number of rounds of the maintenance.
@@ -61,20 +53,16 @@ pub(crate) fn round_failed(_error: &SessionError) {
 #[cfg(feature = "metrics")]
 const MENDED: &str = "sessile_audit_mended_total";
 
-pub(crate) fn audited(_audit: &Audit) {
+pub(crate) fn audited(_stale: u64, _missing: u64, _ended: u64) {
     #[cfg(feature = "metrics")]
-    for (kind, count) in [
-        ("stale", _audit.stale),
-        ("missing", _audit.missing),
-        ("ended", _audit.ended),
-    ] {
+    for (kind, count) in [("stale", _stale), ("missing", _missing), ("ended", _ended)] {
         metrics::counter!(MENDED, "kind" => kind).increment(count);
     }
     event!(
         debug,
-        stale = _audit.stale,
-        missing = _audit.missing,
-        ended = _audit.ended,
+        stale = _stale,
+        missing = _missing,
+        ended = _ended,
         "lists of owners audited"
     );
 }

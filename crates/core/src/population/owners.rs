@@ -1,12 +1,12 @@
 //! The sessions of one owner, in a roster.
 
-use super::events::{EndReason, PendingEnd};
-use super::limit::Excess;
 use super::roster::{Committed, HeldRoster, Place, RosterName};
 use super::verify::{BARRIER, Standing};
 use crate::clock::Timestamp;
 use crate::error::SessionError;
+use crate::events::{EndReason, PendingEnd};
 use crate::id::SessionKey;
+use crate::limit::Excess;
 use crate::settings::Settings;
 use crate::storage::Facts;
 
@@ -131,9 +131,7 @@ impl Settings {
     /// Returns the owner and the present key of a session that its visit has not loaded, if there is a limit: the place
     /// of a session that has just begun would count until it is surely dead. Without a limit it is not worth the call.
     pub(crate) async fn find_limited(&self, key: &SessionKey) -> Option<(Box<str>, SessionKey)> {
-        if self.limit.is_none() {
-            return None;
-        }
+        self.limit?;
         let stored = self.storage.read(key).await.ok()?.found()?;
         Some((stored.record.meta.facts.owner()?.into(), stored.key))
     }

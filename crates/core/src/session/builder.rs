@@ -7,9 +7,11 @@ use std::time::Duration;
 
 use super::Session;
 use crate::entropy::{Entropy, OsEntropy};
+use crate::events::{Events, Hub};
 use crate::expiration::{DAY, Expiration, MINUTE, SECOND};
 use crate::keys::{Namespaces, Values};
-use crate::population::{Events, Hub, Limit, Policy};
+use crate::limit::Limit;
+use crate::population::Policy;
 use crate::settings::{AutoStart, DefaultExpiration, Resolution, Settings, UnreadablePolicy};
 use crate::storage::Storage;
 use crate::wait_graph::WaitGraph;

@@ -2,8 +2,8 @@
 
 use super::Session;
 use crate::error::SessionError;
+use crate::events::{EndedSession, EventStream};
 use crate::keys::{Namespaces, Values};
-use crate::population::{EndedSession, EventStream};
 
 impl<N: Namespaces, V: Values> Session<N, V> {
     /// Returns the events of all sessions in this process, from now on.

@@ -9,7 +9,7 @@ use super::Session;
 use crate::error::SessionError;
 use crate::id::SessionKey;
 use crate::keys::{Namespaces, Values};
-use crate::population::{self, RunInAll, RunInEach, TaskResult};
+use crate::tasks::{self, RunInAll, RunInEach, TaskResult};
 
 impl<N: Namespaces, V: Values> Session<N, V> {
     /// Runs a task on the session under this key: waits for its lock, loads it, runs the task in its context, and
@@ -110,7 +110,7 @@ impl<N: Namespaces, V: Values> Session<N, V> {
         R: FnOnce() -> F,
         F: Future<Output = Result<T, E>>,
     {
-        population::run(&self.settings, self.bound.as_ref(), *key, task)
+        tasks::run(&self.settings, self.bound.as_ref(), *key, task)
     }
 
     /// Runs a task on each of these sessions, as [`run_in`](Session::run_in) does, and returns a stream of the keys and
@@ -161,7 +161,7 @@ impl<N: Namespaces, V: Values> Session<N, V> {
         R: Fn() -> F,
         F: Future<Output = Result<T, SessionError>>,
     {
-        population::run_in_each(Arc::clone(&self.settings), self.bound.clone(), keys, task)
+        tasks::run_in_each(Arc::clone(&self.settings), self.bound.clone(), keys, task)
     }
 
     /// Runs a task on every session in the storage, as [`run_in_each`](Session::run_in_each) does.
@@ -205,6 +205,6 @@ impl<N: Namespaces, V: Values> Session<N, V> {
         R: Fn() -> F,
         F: Future<Output = Result<T, SessionError>>,
     {
-        population::run_in_all(Arc::clone(&self.settings), self.bound.clone(), task)
+        tasks::run_in_all(Arc::clone(&self.settings), self.bound.clone(), task)
     }
 }

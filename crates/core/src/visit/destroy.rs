@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use crate::error::SessionError;
+use crate::events::EndReason;
 use crate::id::{SessionId, SessionKey};
-use crate::population::EndReason;
 use crate::visit::state::{Phase, State};
 use crate::visit::{Context, stack};
 

@@ -31,8 +31,8 @@ pub struct Audit {
 impl Registry {
     /// Compares the lists of owners with the sessions, and mends both.
     ///
-    /// Lists are mended by whoever reads them, so an application works without audits. An audit finds what nobody reads
-    /// any more: the list of an owner whose sessions have all expired. Run one a day if sessions have owners. It goes
+    /// Each call that reads a list mends it, so an application works without audits. An audit finds what is not read any
+    /// more: the list of an owner whose sessions have all expired. Run one a day if sessions have owners. It goes
     /// through all sessions, holds no lock meanwhile, and remembers the key and the owner of each session that has one.
     ///
     /// # Errors
@@ -75,7 +75,7 @@ impl Registry {
             audit.owners += u64::from(!sessions.is_empty());
             self.audit_owner(&owner, &sessions, &mut audit).await?;
         }
-        telemetry::audited(&audit);
+        telemetry::audited(audit.stale, audit.missing, audit.ended);
         Ok(audit)
     }
 

@@ -2,8 +2,8 @@
 
 use super::Registry;
 use crate::error::SessionError;
+use crate::events::{EndReason, PendingEnd};
 use crate::id::SessionKey;
-use crate::population::events::{EndReason, PendingEnd};
 use crate::population::roster::{Committed, HeldRoster, RosterName};
 use crate::population::verify::Standing;
 use crate::storage::Lookup;
@@ -129,7 +129,7 @@ impl Registry {
         Err(SessionError::LockTimeout)
     }
 
-    /// Ends all sessions, in constant time: whoever they belong to, and however many there are. Their records go when
+    /// Ends all sessions, in constant time, of all owners and of none, however many there are. Their records go when
     /// they expire, or with the next [`audit`](Registry::audit).
     ///
     /// # Errors

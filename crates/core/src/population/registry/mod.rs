@@ -15,7 +15,7 @@ use crate::settings::Settings;
 
 /// All sessions of one storage: who is logged in, since when, and from where; and how to end them.
 ///
-/// It works on [keys](crate::SessionKey), never on ids, so whoever sees a list can take over no session. It waits for no
+/// It works on [keys](crate::SessionKey), never on ids, so a list that is seen by others gives no session away. It waits for no
 /// session's lock and decodes no payload: ending a session does not depend on what its visits do, and a listing costs
 /// what it shows.
 ///

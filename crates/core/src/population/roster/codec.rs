@@ -14,8 +14,8 @@
 
 use super::{Ending, Place, Roster};
 use crate::clock::Timestamp;
+use crate::events::EndReason;
 use crate::id::SessionKey;
-use crate::population::events::EndReason;
 use crate::storage::{push_number, take_number};
 
 const VERSION: u8 = 1;

@@ -3,8 +3,8 @@
 mod codec;
 mod held;
 
-use super::events::EndReason;
 use crate::clock::Timestamp;
+use crate::events::EndReason;
 use crate::id::SessionKey;
 use crate::storage::{Facts, Role};
 

@@ -6,8 +6,9 @@
 use std::time::Duration;
 
 use crate::error::SessionError;
+use crate::events::PendingEnd;
 use crate::id::{SessionId, SessionKey};
-use crate::population::{Enlisted, PendingEnd};
+use crate::population::Enlisted;
 use crate::storage::{Lock, Meta, Record, StorageError, StorageErrorKind};
 use crate::telemetry;
 use crate::visit::Context;

@@ -1,8 +1,9 @@
 //! The result of a close, and how the visit records it.
 
 use crate::error::SessionError;
+use crate::events::{EventKind, Refusal};
 use crate::id::{SessionId, SessionKey};
-use crate::population::{EventKind, Refusal, Renewal};
+use crate::population::Renewal;
 use crate::storage::{Meta, Record, StorageError, StorageErrorKind};
 use crate::telemetry;
 use crate::visit::Context;

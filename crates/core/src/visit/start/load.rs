@@ -9,9 +9,9 @@ use std::sync::Arc;
 
 use crate::clock::Timestamp;
 use crate::error::SessionError;
+use crate::events::EndReason;
 use crate::id::SessionKey;
 use crate::payload::RecordError;
-use crate::population::EndReason;
 use crate::settings::UnreadablePolicy;
 use crate::storage::{Lock, Record, Stored};
 use crate::telemetry;

@@ -12,9 +12,9 @@ use std::sync::Arc;
 
 use crate::clock::Timestamp;
 use crate::error::SessionError;
+use crate::events::EventKind;
 use crate::expiration::Lifetime;
 use crate::id::SessionKey;
-use crate::population::EventKind;
 use crate::storage::{Lock, Locked, Lookup, Stored};
 use crate::telemetry;
 use crate::visit::Context;

@@ -10,10 +10,10 @@ use futures_core::Stream;
 use pin_project_lite::pin_project;
 
 use crate::error::SessionError;
-use crate::population::tasks::pool::{TaskResult, run_in_keys};
-use crate::population::tasks::progress::TaskProgress;
-use crate::population::tasks::scan::ScannedKeys;
 use crate::settings::Settings;
+use crate::tasks::pool::{TaskResult, run_in_keys};
+use crate::tasks::progress::TaskProgress;
+use crate::tasks::scan::ScannedKeys;
 use crate::visit::Context as VisitContext;
 
 pin_project! {

@@ -1,6 +1,6 @@
 //! [`Renewal`]: how a session has come by a new key.
 
-use super::EventKind;
+use crate::events::EventKind;
 use crate::id::SessionKey;
 use crate::settings::Settings;
 use crate::storage::Facts;

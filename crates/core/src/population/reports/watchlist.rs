@@ -6,8 +6,8 @@
 
 use std::time::Duration;
 
-use super::EndReason;
 use crate::error::SessionError;
+use crate::events::EndReason;
 use crate::id::SessionKey;
 use crate::population::roster::{Committed, Ending, HeldRoster, RosterName};
 use crate::settings::Settings;

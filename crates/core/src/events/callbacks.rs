@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use super::end::PendingEnd;
-use super::hub::run_caught;
+use super::PendingEnd;
+use super::caught::run_caught;
 use crate::clock::Timestamp;
 use crate::id::SessionKey;
 use crate::storage::Record;
@@ -13,7 +13,7 @@ pub(crate) type Callback = Box<dyn FnOnce(&PendingEnd) + Send>;
 
 /// The callbacks of the sessions of this process.
 #[derive(Default)]
-pub(super) struct Callbacks(Mutex<HashMap<SessionKey, Watched>>);
+pub(crate) struct Callbacks(Mutex<HashMap<SessionKey, Watched>>);
 
 /// The callbacks of one session, and its record as this process saw it last.
 #[derive(Default)]
@@ -27,16 +27,16 @@ impl Callbacks {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) fn add(&self, key: SessionKey, callback: Callback) {
+    pub(crate) fn add(&self, key: SessionKey, callback: Callback) {
         self.sessions().entry(key).or_default().callbacks.push(callback);
     }
 
-    pub(super) fn keys(&self) -> Vec<SessionKey> {
+    pub(crate) fn keys(&self) -> Vec<SessionKey> {
         self.sessions().keys().copied().collect()
     }
 
     /// Notes the present key of a session, and its record.
-    pub(super) fn saw(&self, before: &SessionKey, key: &SessionKey, record: Option<Record>) {
+    pub(crate) fn saw(&self, before: &SessionKey, key: &SessionKey, record: Option<Record>) {
         let mut sessions = self.sessions();
         if let Some(mut watched) = sessions.remove(before) {
             watched.last = record.or(watched.last);
@@ -45,14 +45,14 @@ impl Callbacks {
     }
 
     /// Returns whether a session was to have expired by now, as far as this process knows.
-    pub(super) fn has_expired(&self, key: &SessionKey, now: Timestamp) -> bool {
+    pub(crate) fn has_expired(&self, key: &SessionKey, now: Timestamp) -> bool {
         let sessions = self.sessions();
         let last = sessions.get(key).and_then(|watched| watched.last.as_ref());
         last.is_some_and(|record| record.meta.has_expired(now))
     }
 
     /// Runs the callbacks of a session that has ended, once.
-    pub(super) fn run(&self, mut end: PendingEnd) {
+    pub(crate) fn run(&self, mut end: PendingEnd) {
         let Some(watched) = self.sessions().remove(&end.key) else {
             return;
         };

@@ -1,44 +1,14 @@
 //! Ending a session, and reporting that.
 
-use super::{EndReason, EventKind};
 use crate::error::SessionError;
+use crate::events::{EndReason, EventKind, PendingEnd};
 use crate::id::SessionKey;
 use crate::settings::Settings;
-use crate::storage::{Lookup, Record, Stored};
+use crate::storage::{Lookup, Stored};
 use crate::telemetry;
 
-/// The end of a session that has not been reported yet, as a lock may be held.
-#[derive(Debug)]
-#[must_use]
-pub(crate) struct PendingEnd {
-    pub(super) key: SessionKey,
-    pub(super) owner: Option<Box<str>>,
-    pub(super) reason: EndReason,
-    /// The data as this process saw it last.
-    pub(super) last: Option<Record>,
-}
-
-impl PendingEnd {
-    fn new(stored: Stored, reason: EndReason) -> Self {
-        Self {
-            key: stored.key,
-            owner: stored.record.meta.facts.owner().map(Into::into),
-            reason,
-            last: Some(stored.record),
-        }
-    }
-
-    /// Adds what was seen of the session before, if nothing newer is known.
-    pub(super) fn complete(&mut self, last: Option<Record>) {
-        self.last = self.last.take().or(last);
-        if let (None, Some(last)) = (&self.owner, &self.last) {
-            self.owner = last.meta.facts.owner().map(Into::into);
-        }
-    }
-}
-
 impl Settings {
-    /// Prepares the end of a session by its key. Returns `None` if nobody has asked for events, or there is no session.
+    /// Prepares the end of a session by its key. Returns `None` if there are no events, or no session.
     pub(crate) async fn prepare_end(
         &self,
         key: &SessionKey,
@@ -59,7 +29,7 @@ impl Settings {
         Ok(end)
     }
 
-    /// Ends a session, whoever holds its lock. Returns its end if it lived.
+    /// Ends a session, even if its lock is held. Returns its end if it lived.
     pub(crate) async fn end(&self, stored: Stored, reason: EndReason) -> Result<Option<PendingEnd>, SessionError> {
         let end = self.prepare_known_end(stored, reason).await?;
         let found = self.storage.destroy(&end.key).await?.is_found();
@@ -77,14 +47,14 @@ impl Settings {
         }
     }
 
-    /// Records an end that nobody has asked to be told of.
+    /// Reports an end of which nothing but the key is known.
     pub(crate) fn report_unheard(&self, key: &SessionKey, reason: EndReason) {
-        telemetry::ended(key, reason);
+        telemetry::ended(key, reason.name());
         self.emit(EventKind::Ended(reason), key, None);
     }
 
     pub(super) fn report(&self, end: PendingEnd) {
-        telemetry::ended(&end.key, end.reason);
+        telemetry::ended(&end.key, end.reason.name());
         self.emit(EventKind::Ended(end.reason), &end.key, end.owner.as_deref());
         if let Some(hub) = &self.hub {
             hub.callbacks.run(end);

@@ -12,9 +12,9 @@ use pin_project_lite::pin_project;
 
 use crate::error::SessionError;
 use crate::id::SessionKey;
-use crate::population::tasks::pool::{TaskResult, run_in_keys};
-use crate::population::tasks::progress::TaskProgress;
 use crate::settings::Settings;
+use crate::tasks::pool::{TaskResult, run_in_keys};
+use crate::tasks::progress::TaskProgress;
 use crate::visit::Context as VisitContext;
 
 pin_project! {

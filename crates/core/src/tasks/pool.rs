@@ -12,10 +12,10 @@ use tokio::task::coop::poll_proceed;
 
 use crate::error::SessionError;
 use crate::id::SessionKey;
-use crate::population::tasks::progress::TaskProgress;
-use crate::population::tasks::run::run;
-use crate::population::tasks::unwind::CatchUnwind;
 use crate::settings::Settings;
+use crate::tasks::progress::TaskProgress;
+use crate::tasks::run::run;
+use crate::tasks::unwind::CatchUnwind;
 use crate::visit::Context as VisitContext;
 
 /// The result of a task on one session.

@@ -1,10 +1,9 @@
-//! A round: looks for ends of sessions that nobody has reported.
+//! A round: looks for ends of sessions that were not reported.
 
-use super::end::PendingEnd;
 use super::watchlist::{ATTEMPTS, CLAIM, WATCHLISTS};
-use super::{EndReason, Hub};
 use crate::clock::Timestamp;
 use crate::error::SessionError;
+use crate::events::{EndReason, Hub, PendingEnd};
 use crate::id::SessionKey;
 use crate::population::roster::{Committed, Ending, HeldRoster, Place, Roster, RosterName};
 use crate::population::verify::RESERVATION;

@@ -1,18 +1,13 @@
 //! [`Hub`]: hands events to those who asked for them.
 
 use std::fmt;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
-use super::callbacks::{Callback, Callbacks};
+use super::callbacks::Callbacks;
+use super::caught::run_caught;
 use super::stream::Queue;
-use super::{Event, EventKind, EventStream};
-use crate::clock::Timestamp;
-use crate::error::SessionError;
-use crate::id::SessionKey;
-use crate::settings::Settings;
-use crate::telemetry;
+use super::{Event, EventStream};
 
 type Listener = Box<dyn Fn(&Event) + Send + Sync>;
 
@@ -27,7 +22,7 @@ type Listener = Box<dyn Fn(&Event) + Send + Sync>;
 ///
 /// let events = Events::new().listen(|event| {
 ///     if event.kind == EventKind::UnknownId {
-///         eprintln!("somebody guesses ids");
+///         eprintln!("an id that names no session: {}", event.key);
 ///     }
 /// });
 /// let session: Session = Session::builder(MemoryStorage::new()).events(events).build();
@@ -99,7 +94,7 @@ pub(crate) struct Hub {
     listeners: Vec<Listener>,
     buffer: usize,
     streams: Mutex<Vec<Weak<Queue>>>,
-    pub(super) callbacks: Callbacks,
+    pub(crate) callbacks: Callbacks,
     /// The number of rounds of the maintenance.
     rounds: AtomicUsize,
 }
@@ -115,7 +110,7 @@ impl Hub {
         }
     }
 
-    pub(super) fn next_round(&self) -> usize {
+    pub(crate) fn next_round(&self) -> usize {
         self.rounds.fetch_add(1, Ordering::Relaxed)
     }
 
@@ -123,7 +118,7 @@ impl Hub {
         self.streams.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn subscribe(&self) -> EventStream {
+    pub(crate) fn subscribe(&self) -> EventStream {
         let queue = Queue::new(self.buffer);
         let mut streams = self.streams();
         streams.retain(|stream| stream.strong_count() > 0);
@@ -131,7 +126,7 @@ impl Hub {
         EventStream::new(queue)
     }
 
-    fn emit(&self, event: &Event) {
+    pub(crate) fn emit(&self, event: &Event) {
         for listener in &self.listeners {
             run_caught(|| listener(event));
         }
@@ -146,41 +141,6 @@ impl Drop for Hub {
     fn drop(&mut self) {
         for stream in self.streams().iter().filter_map(Weak::upgrade) {
             stream.close();
-        }
-    }
-}
-
-/// Runs code of the application that must not stop anything else.
-pub(super) fn run_caught(code: impl FnOnce()) {
-    if catch_unwind(AssertUnwindSafe(code)).is_err() {
-        telemetry::listener_panicked();
-    }
-}
-
-impl Settings {
-    /// Reports an event. The caller holds no lock.
-    pub(crate) fn emit(&self, kind: EventKind, key: &SessionKey, owner: Option<&str>) {
-        telemetry::happened(kind);
-        let Some(hub) = &self.hub else { return };
-        let now: Timestamp = self.storage.clock().now();
-        hub.emit(&Event {
-            kind,
-            key: *key,
-            owner: owner.map(Into::into),
-            at: now.into(),
-        });
-    }
-
-    pub(crate) fn add_callback(&self, key: SessionKey, callback: Callback) -> Result<(), SessionError> {
-        let hub = self.hub.as_ref().ok_or(SessionError::EventsOff)?;
-        hub.callbacks.add(key, callback);
-        Ok(())
-    }
-
-    pub(crate) fn subscribe(&self) -> Result<EventStream, SessionError> {
-        match &self.hub {
-            Some(hub) => Ok(hub.subscribe()),
-            None => Err(SessionError::EventsOff),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! [`EndedSession`]: a session that has ended, with its last data.
+//! [`EndedSession`]: a session that has ended, with its last data; [`PendingEnd`] before it is reported.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -6,14 +6,43 @@ use std::marker::PhantomData;
 use serde::de::DeserializeOwned;
 
 use super::EndReason;
-use super::end::PendingEnd;
 use crate::clock::Timestamp;
 use crate::error::SessionError;
 use crate::id::SessionKey;
 use crate::json::CodecError;
 use crate::keys::{Details, NamespaceName, Namespaces, ValueKey, Values};
 use crate::payload::{AsOf, Payload};
-use crate::storage::Record;
+use crate::storage::{Record, Stored};
+
+/// The end of a session that has not been reported yet, as a lock may be held.
+#[derive(Debug)]
+#[must_use]
+pub(crate) struct PendingEnd {
+    pub(crate) key: SessionKey,
+    pub(crate) owner: Option<Box<str>>,
+    pub(crate) reason: EndReason,
+    /// The data as this process saw it last.
+    pub(crate) last: Option<Record>,
+}
+
+impl PendingEnd {
+    pub(crate) fn new(stored: Stored, reason: EndReason) -> Self {
+        Self {
+            key: stored.key,
+            owner: stored.record.meta.facts.owner().map(Into::into),
+            reason,
+            last: Some(stored.record),
+        }
+    }
+
+    /// Adds what was seen of the session before, if nothing newer is known.
+    pub(super) fn complete(&mut self, last: Option<Record>) {
+        self.last = self.last.take().or(last);
+        if let (None, Some(last)) = (&self.owner, &self.last) {
+            self.owner = last.meta.facts.owner().map(Into::into);
+        }
+    }
+}
 
 /// A session that has ended, as its [callbacks](crate::Session::on_end) are told: why, and what was in it.
 ///

@@ -62,6 +62,15 @@ impl EventKind {
             Self::ReplacedId => "replaced_id",
         }
     }
+
+    /// Returns the name of the reason in metrics; empty if the kind has none.
+    pub(crate) const fn reason_name(self) -> &'static str {
+        match self {
+            Self::Ended(reason) => reason.name(),
+            Self::CommitRefused(refusal) => refusal.name(),
+            _ => "",
+        }
+    }
 }
 
 /// Why a session has ended. The numbers of the reasons are stored, and never change.
@@ -98,7 +107,7 @@ impl EndReason {
         }
     }
 
-    pub(in crate::population) const ALL: [Self; 6] = [
+    pub(crate) const ALL: [Self; 6] = [
         Self::Asked,
         Self::Expired,
         Self::Operator,

@@ -18,13 +18,13 @@ use crate::error::SessionError;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[must_use]
 pub struct Limit {
-    pub(super) count: usize,
-    pub(super) excess: Excess,
+    pub(crate) count: usize,
+    pub(crate) excess: Excess,
 }
 
 /// What happens to the session that is one too many.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Excess {
+pub(crate) enum Excess {
     RefuseNewest,
     EvictOldest,
     EvictLeastActive,
