@@ -97,7 +97,7 @@ impl Context {
     pub(crate) async fn start_passive(self: &Arc<Self>) -> Result<(), SessionError> {
         {
             let mut state = self.state();
-            if !state.is_started() && state.activity == Activity::Always {
+            if !state.is_started() {
                 state.activity = Activity::IfLocked;
             }
         }

@@ -50,6 +50,30 @@ async fn a_task_that_writes_moves_no_sliding_expiration() -> Result<(), SessionE
     Ok(())
 }
 
+/// Every write of a client moves the last activity of a session in which nothing slides.
+#[tokio::test(start_paused = true)]
+async fn a_task_that_writes_does_not_move_the_last_activity() -> Result<(), SessionError> {
+    let fixture = fixture();
+    let session = &fixture.session;
+    let id = fixture.stored([("count", json!(0))]).await;
+    let before = meta(&fixture, &id).await;
+    pass(MINUTE).await;
+    let shown = session.run_in(&id.key(), async || {
+        add(session)?;
+        session.close().await?;
+        Ok(session.last_active_at())
+    });
+    assert_eq!(shown.await?, Some(before.last_active.into()));
+    let after = meta(&fixture, &id).await;
+    assert_eq!(
+        (after.last_active, after.deadline),
+        (before.last_active, before.deadline)
+    );
+    session.enter(id.clone().into(), async { add(session) }).await?;
+    assert_eq!(meta(&fixture, &id).await.last_active, fixture.now());
+    Ok(())
+}
+
 /// The ways of a task to the storage that could move something: at the start, at the end, in a transaction.
 #[tokio::test(start_paused = true)]
 async fn a_task_moves_nothing_in_any_other_way() -> Result<(), SessionError> {
@@ -163,9 +187,8 @@ async fn a_session_without_an_expiration_stays_without() -> Result<(), SessionEr
     let fixture = fixture_with(|builder| builder.default_expiration(Expiration::sliding(MINUTE)).max_idle(None));
     let session = &fixture.session;
     let id = unknown_id();
-    let old = fixture.stored([("count", json!(0))]).await;
-    let record = fixture.record(&old).await.expect("it is there");
-    let record = Record::new(record.meta.with_deadline(None), record.payload);
+    // The record of a version that gave it no lifetime: without values and namespaces.
+    let record = Record::new(Meta::new(fixture.now()), &b"S\x01\x00\x00\x00"[..]);
     fixture.storage.create(&id.key(), record).await?;
     pass(HOUR).await;
     session.run_in(&id.key(), async || add(session)).await?;

@@ -82,7 +82,11 @@ async fn it_waits_for_a_transaction_that_runs_beside_it() -> Result<(), SessionE
         };
         let task = async {
             pass(ms(1)).await;
-            session.run_in(&id.key(), async || add(session)).await
+            let in_a_visit_of_its_own = async || {
+                assert_eq!(session.id(), None);
+                add(session)
+            };
+            session.run_in(&id.key(), in_a_visit_of_its_own).await
         };
         let visit = async { tokio::try_join!(transaction, task) };
         fixture.visit(id.clone(), visit).await?;
