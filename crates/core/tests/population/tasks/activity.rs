@@ -102,6 +102,7 @@ async fn a_task_moves_nothing_in_any_other_way() -> Result<(), SessionError> {
         session.transaction_exclusive(async || add(session)).await?;
         session.start().await?;
         add(session)?;
+        pass(ms(1)).await;
         Err::<(), _>(SessionError::NotInitialised)
     };
     assert_fails!(session.run_in(&id.key(), several).await, SessionError::NotInitialised);
