@@ -137,9 +137,10 @@ impl Facts {
 
     /// Returns whether the record is a session. The [registry](crate::Registry) keeps records of its own in the same
     /// storage, under keys that belong to no id.
+    #[inline]
     #[must_use]
     pub fn is_session(&self) -> bool {
-        self.number(ROLE).is_none()
+        self.is_empty() || self.number(ROLE).is_none()
     }
 
     /// Returns how often all sessions had been ended when this one began.

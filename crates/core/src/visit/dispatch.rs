@@ -1,7 +1,8 @@
 //! Calls to the storage: directly if it is [immediate](crate::ImmediateStorage), otherwise by a future.
 //!
 //! Both ways run the same operation. Lookups return the time by which they are judged: the time of the storage's own
-//! check, or the time at which the reply arrived.
+//! check, or the time at which the reply arrived. They find nothing but sessions: under the key of one that has ended
+//! there may be a barrier, which keeps it from being created again.
 
 use std::time::Duration;
 
@@ -13,14 +14,20 @@ use crate::storage::{Lock, Locked, Lookup, Record, StorageError, Stored};
 impl Settings {
     #[inline]
     pub(super) async fn read(&self, key: &SessionKey) -> Result<(Lookup<Stored>, Timestamp), StorageError> {
-        if let Some(storage) = self.immediate() {
-            return storage.read(key);
-        }
-        let found = match self.epochs {
-            false => self.storage.read(key).await?,
-            true => Box::pin(self.read_in_epoch(key)).await?,
+        let (found, at) = match self.immediate() {
+            Some(storage) => storage.read(key)?,
+            None => {
+                let found = match self.epochs {
+                    false => self.storage.read(key).await?,
+                    true => Box::pin(self.read_in_epoch(key)).await?,
+                };
+                (found, self.storage.clock().now())
+            }
         };
-        Ok((found, self.storage.clock().now()))
+        Ok(match found {
+            Lookup::Found(stored) if !stored.record.meta.facts.is_session() => (Lookup::Missing, at),
+            found => (found, at),
+        })
     }
 
     #[inline]
@@ -29,16 +36,23 @@ impl Settings {
         key: &SessionKey,
         wait: Duration,
     ) -> Result<(Lookup<Locked>, Timestamp), StorageError> {
-        if let Some(storage) = self.immediate()
-            && let Some(reply) = storage.lock(key)
-        {
-            return reply;
-        }
-        let found = match self.epochs {
-            false => self.storage.lock(key, wait).await?,
-            true => Box::pin(self.lock_in_epoch(key, wait)).await?,
+        let (found, at) = match self.immediate().and_then(|storage| storage.lock(key)) {
+            Some(reply) => reply?,
+            None => {
+                let found = match self.epochs {
+                    false => self.storage.lock(key, wait).await?,
+                    true => Box::pin(self.lock_in_epoch(key, wait)).await?,
+                };
+                (found, self.storage.clock().now())
+            }
         };
-        Ok((found, self.storage.clock().now()))
+        match found {
+            Lookup::Found(locked) if !locked.record.meta.facts.is_session() => {
+                self.release(locked.lock).await?;
+                Ok((Lookup::Missing, at))
+            }
+            found => Ok((found, at)),
+        }
     }
 
     #[inline]

@@ -48,7 +48,7 @@ impl Context {
             return Some(StartProgress::Done(self.begin(request.epoch, Phase::Writable)));
         };
         Some(match storage.lock(&key)? {
-            Ok((Lookup::Found(Locked { lock, record }), at)) => {
+            Ok((Lookup::Found(Locked { lock, record }), at)) if record.meta.facts.is_session() => {
                 let key = *lock.key();
                 let loaded = self.on_loaded(key, record, Some(lock), at, request);
                 StartProgress::after_load(loaded, Some(guard))
@@ -78,7 +78,7 @@ impl Context {
             return Some(StartProgress::Done(self.begin(request.epoch, Phase::Readable)));
         };
         Some(match storage.read(&key) {
-            Ok((Lookup::Found(Stored { key, record, .. }), at)) => {
+            Ok((Lookup::Found(Stored { key, record, .. }), at)) if record.meta.facts.is_session() => {
                 StartProgress::after_load(self.on_loaded(key, record, None, at, request), None)
             }
             Ok(_) if self.state().has_other_candidates() => return None,
