@@ -1,6 +1,8 @@
 //! [`HeldRoster`]: a roster that is being changed, under its lock.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 use super::{Roster, RosterName};
 use crate::clock::Timestamp;
