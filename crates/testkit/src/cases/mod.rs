@@ -21,6 +21,7 @@ pub(crate) mod immediate;
 pub(crate) mod lease;
 pub(crate) mod lock;
 pub(crate) mod payload;
+mod population;
 pub(crate) mod race;
 pub(crate) mod read;
 pub(crate) mod replace;
@@ -31,3 +32,5 @@ pub(crate) mod sweep;
 pub(crate) mod touch;
 pub(crate) mod wait;
 mod waiter;
+
+pub(crate) use self::population::{audit, crowd, ending, epoch, owner, owner_limit, registry};

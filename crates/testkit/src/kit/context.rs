@@ -35,6 +35,16 @@ impl Context {
         &*self.subject.storage
     }
 
+    /// Returns the storage, for sessions that are built on it.
+    pub(crate) fn shared(&self) -> Arc<dyn Storage> {
+        Arc::clone(&self.subject.storage)
+    }
+
+    /// Returns the second handle, likewise, or the first if there is none.
+    pub(crate) fn shared_second(&self) -> Arc<dyn Storage> {
+        Arc::clone(self.subject.second.as_ref().unwrap_or(&self.subject.storage))
+    }
+
     /// Returns the second handle on the same data, or the first if there is none.
     pub(crate) fn second(&self) -> &dyn Storage {
         &**self.subject.second.as_ref().unwrap_or(&self.subject.storage)

@@ -271,6 +271,74 @@ macro_rules! __with_cases {
                 a_scan_misses_none_that_lives_throughout
                 sweepers_share_the_expired
             ]
+            owner single [
+                log_in_gives_id_owner_and_moment_in_one_step
+                log_in_begins_a_session
+                a_login_that_fails_changes_nothing
+                a_login_to_a_session_that_was_ended_is_refused
+                the_owner_changes_only_with_the_id
+                the_last_of_several_changes_counts
+                log_out_keeps_the_values
+                the_old_id_is_worth_nothing_after_a_login
+                are_listed_in_the_order_of_their_logins
+                a_session_that_does_not_move_stays_listed
+                owners_of_any_text_are_told_apart
+                the_client_is_shown_within_bounds
+            ]
+            owner_limit single [
+                refuses_the_newest
+                ends_the_oldest
+                ends_the_least_active
+                ends_a_session_that_is_in_use
+                counts_a_session_once_wherever_it_moves
+                has_room_when_a_session_has_ended
+                has_room_after_the_end_of_everything
+                does_not_count_the_expired
+                applies_to_what_was_there_before_it
+            ]
+            registry single [
+                shows_what_is_known_of_a_session
+                finds_a_session_where_it_has_moved
+                lists_and_counts_all_sessions_and_nothing_else
+                a_record_of_its_own_is_no_session
+                leaves_nothing_behind_when_an_owner_has_gone
+                an_owner_comes_back_at_any_time
+            ]
+            ending single [
+                tells_whether_there_was_a_session
+                follows_a_session_that_has_moved
+                of_all_leaves_other_owners_alone
+                of_others_keeps_the_one
+                of_others_keeps_one_that_has_moved
+                waits_for_no_lock
+                of_all_stops_visits_under_way
+            ]
+            epoch single [
+                its_end_ends_all_sessions
+                a_new_one_begins_with_new_sessions
+                its_end_is_noticed_by_visits_under_way
+                of_the_past_leaves_no_lock
+                that_is_not_counted_cannot_end
+                ends_as_often_as_is_asked_at_once
+            ]
+            audit single [
+                needs_a_scan
+                finds_nothing_to_mend_after_ordinary_use
+                removes_the_places_of_the_dead
+                removes_the_places_of_the_expired
+                adds_what_is_missing
+                adds_and_removes_at_once
+                is_not_needed_for_a_session_that_moves
+                removes_the_sessions_of_earlier_epochs
+            ]
+            crowd parallel [
+                logins_beyond_the_limit_are_refused
+                logins_beyond_the_limit_end_the_oldest
+                logins_beyond_the_limit_end_the_least_active
+                a_session_that_moves_is_never_missing
+                a_former_owner_is_never_shown_a_session
+                the_end_of_all_is_final
+            ]
         }
     };
 }
