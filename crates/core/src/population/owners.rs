@@ -131,7 +131,7 @@ impl Settings {
     /// Returns the owner and the present key of a session that its visit has not loaded, if there is a limit: the place
     /// of a session that has just begun would count until it is surely dead. Without a limit it is not worth the call.
     pub(crate) async fn find_limited(&self, key: &SessionKey) -> Option<(Box<str>, SessionKey)> {
-        self.limit?;
+        let _limit = self.limit?;
         let stored = self.storage.read(key).await.ok()?.found()?;
         Some((stored.record.meta.facts.owner()?.into(), stored.key))
     }

@@ -1,5 +1,6 @@
 //! Methods about the owner of a session, and about all sessions.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::Session;
@@ -67,14 +68,10 @@ impl<N: Namespaces, V: Values> Session<N, V> {
     }
 
     /// Returns the owner of the visit's session: the user who has [logged in](Session::log_in), also in this visit.
-    /// `None` if there is none, or the session was not started.
+    /// `None` if there is none, and unless the session can be read.
     #[must_use]
     pub fn owner(&self) -> Option<String> {
-        let context = self.context().ok()?;
-        let mut state = context.state();
-        // Like a value, the owner can influence the response.
-        state.effects.read = true;
-        state.facts().owner().map(Into::into)
+        self.context().ok()?.owner()
     }
 
     /// Returns an error unless the client has [authenticated](Session::authenticated_at) within this time: before
@@ -83,7 +80,7 @@ impl<N: Namespaces, V: Values> Session<N, V> {
     /// # Errors
     ///
     /// [`NotFresh`](SessionError::NotFresh), also if the client has not authenticated at all;
-    /// [`NotInitialised`](SessionError::NotInitialised).
+    /// [`NotStarted`](SessionError::NotStarted), [`Gone`](SessionError::Gone).
     ///
     /// ```
     /// use sessile_core::{MINUTE, Session, SessionError, Visit};
@@ -100,19 +97,12 @@ impl<N: Namespaces, V: Values> Session<N, V> {
     /// # }
     /// ```
     pub fn require_fresh(&self, age: Duration) -> Result<(), SessionError> {
-        let context = self.context()?;
-        let now = context.settings.storage.clock().now();
-        let mut state = context.state();
-        state.effects.read = true;
-        match state.payload().authenticated_at() {
-            Some(moment) if moment.until(now) < age => Ok(()),
-            _ => Err(SessionError::NotFresh),
-        }
+        self.context()?.require_fresh(age)
     }
 
     /// Returns the registry of all sessions of the storage: who is logged in, and how to end that.
     #[must_use]
     pub fn registry(&self) -> Registry {
-        Registry::new(std::sync::Arc::clone(&self.settings))
+        Registry::new(Arc::clone(&self.settings))
     }
 }

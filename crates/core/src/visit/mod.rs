@@ -19,7 +19,7 @@
 //! - [`operation`] lets the calls of one visit that start, close or run a transaction run one after the other.
 //! - [`start`] locks or reads the session and loads the record; [`close`] plans the write, runs it, and records the
 //!   result; [`transaction`] does both around a closure; [`end`] closes a visit whose work is done.
-//! - [`values`] reads and changes the loaded values.
+//! - [`values`] reads and changes the loaded values; [`owner`] tells whose session it is.
 //! - [`slide`] moves sliding expirations, [`renewal`] keeps a lock, [`rotation`] gives a new id, and [`destroy`] ends a
 //!   session.
 //! - [`task`] opens visits by key.
@@ -35,6 +35,7 @@ mod handle;
 mod limits;
 mod operation;
 mod outcome;
+mod owner;
 mod renewal;
 mod request;
 mod rotation;

@@ -40,7 +40,7 @@ impl World {
         let events = Events::new().at_least_once().listen(move |event| {
             recorder
                 .lock()
-                .unwrap()
+                .expect("no listener panics")
                 .push((event.kind, event.owner.as_deref().map(Into::into)));
         });
         let builder = Session::builder(Arc::clone(storage)).events(events);
@@ -49,7 +49,7 @@ impl World {
     }
 
     fn take(&self) -> Vec<(EventKind, Option<String>)> {
-        std::mem::take(&mut self.seen.lock().unwrap())
+        std::mem::take(&mut self.seen.lock().expect("no listener panics"))
     }
 
     async fn log_in(&self, owner: &str) -> Result<SessionId, SessionError> {
@@ -140,7 +140,7 @@ async fn killed_everywhere(call: impl AsyncFn(&Session, &SessionId)) {
     for polls in 0.. {
         let world = World::new(|builder| builder);
         let (other, others) = World::process(&world.storage, |builder| builder);
-        let id = world.log_in("ada").await.unwrap();
+        let id = world.log_in("ada").await.expect("the storage works");
         let slow = Slow::shared(Arc::clone(&world.storage));
         for operation in Operation::ALL {
             slow.delays().before(operation, Duration::from_millis(1));
@@ -150,9 +150,11 @@ async fn killed_everywhere(call: impl AsyncFn(&Session, &SessionId)) {
         let done = poll_times(polls, call(&dying, &id)).await.is_some();
         // What the dead process has seen is lost with it, unless it was told in time.
         tokio::time::sleep(Duration::from_secs(31)).await;
-        other.registry().maintain_once().await.unwrap();
-        let is_gone = world.storage.read(&id.key()).await.unwrap() == Lookup::Missing;
-        let reports = [&seen, &others].map(|seen| seen.lock().unwrap().clone()).concat();
+        other.registry().maintain_once().await.expect("the storage works");
+        let is_gone = world.storage.read(&id.key()).await.expect("the storage works") == Lookup::Missing;
+        let reports = [&seen, &others]
+            .map(|seen| seen.lock().expect("no listener panics").clone())
+            .concat();
         let ends = reports
             .iter()
             .filter(|(kind, _)| matches!(kind, EventKind::Ended(_)))
@@ -161,11 +163,16 @@ async fn killed_everywhere(call: impl AsyncFn(&Session, &SessionId)) {
         assert!(ends <= 1 || !done, "after {polls} polls: {reports:?}");
         // Nothing is left: the watchlists are empty, once the session is over in any case.
         tokio::time::sleep(Duration::from_secs(100)).await;
-        other.registry().maintain_once().await.unwrap();
-        assert_eq!(other.registry().audit().await.unwrap().sessions, 0);
+        other.registry().maintain_once().await.expect("the storage works");
+        assert_eq!(other.registry().audit().await.expect("the storage works").sessions, 0);
         // Barriers stand for an hour.
         tokio::time::sleep(Duration::from_secs(3_601)).await;
-        let rosters = world.storage.scan(None, 10_000).await.unwrap().sessions;
+        let rosters = world
+            .storage
+            .scan(None, 10_000)
+            .await
+            .expect("the storage works")
+            .sessions;
         assert_eq!(rosters, [], "after {polls} polls");
         if done {
             assert!(polls > 5, "the call was dropped at its awaits");

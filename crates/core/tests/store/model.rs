@@ -134,7 +134,7 @@ impl<S: Storage> Fixture<S> {
         let record = |version: u64, life: &Option<u64>| {
             let mut meta = Meta::new(Timestamp::from_millis(7)).with_deadline(at(life));
             meta.version = version;
-            if number % 3 == 0 {
+            if number.is_multiple_of(3) {
                 let owner = [&[1, 8][..], &number.to_le_bytes().map(|byte| byte & 0x7f)].concat();
                 meta.facts = Facts::from_bytes(&owner).unwrap();
             }

@@ -105,7 +105,7 @@ impl Registry {
         };
         for _ in 0..PAGES {
             // The rest of the page, so that none is looked at and then left out for want of room.
-            let room = limit - list.sessions.len();
+            let room = limit.saturating_sub(list.sessions.len());
             let page = self.list(list.next.take(), room).await?;
             list.sessions.extend(page.sessions.into_iter().filter(&filter));
             list.next = page.next;

@@ -269,7 +269,7 @@ impl ValueScope<'_> {
 
 impl State {
     /// Returns the times by which to judge values, if there is a session to read.
-    fn readable_at(&mut self, settings: &Settings, now: Timestamp) -> Result<AsOf, SessionError> {
+    pub(in crate::visit) fn readable_at(&mut self, settings: &Settings, now: Timestamp) -> Result<AsOf, SessionError> {
         if matches!(self.phase, Phase::Unstarted | Phase::Destroyed) {
             return Err(SessionError::NotStarted);
         }

@@ -1,4 +1,4 @@
-//! Audits: what storages have lost, and what nobody reads any more, is mended.
+//! Audits: what storages have lost, and what is not read any more, is mended.
 
 use std::time::Duration;
 

@@ -65,7 +65,7 @@ pub(crate) async fn of_all_leaves_other_owners_alone(ctx: Context) {
     assert_owns(&ctx, "bob", &[&bob, &away]).await;
     assert!(lives(&session, &guest).await);
     assert_eq!(session.registry().end_all("ada").await.expect("end_all"), 0);
-    assert_eq!(session.registry().end_all("nobody").await.expect("end_all"), 0);
+    assert_eq!(session.registry().end_all("stranger").await.expect("end_all"), 0);
     let again = sign_in(&session, "ada").await;
     assert_owns(&ctx, "ada", &[&again]).await;
 }

@@ -102,11 +102,11 @@ pub(crate) async fn the_owner_changes_only_with_the_id(ctx: Context) {
     ctx.assert_superseded(&ada.key()).await;
     assert_owns(&ctx, "ada", &[]).await;
     assert_owns(&ctx, "bob", &[&bob]).await;
-    let nobody = visit(&session, bob.clone(), || session.log_out()).await;
-    assert_ne!(nobody, bob);
+    let without_owner = visit(&session, bob.clone(), || session.log_out()).await;
+    assert_ne!(without_owner, bob);
     ctx.assert_superseded(&bob.key()).await;
     assert_owns(&ctx, "bob", &[]).await;
-    let meta = record_of(&ctx, &nobody).await.meta;
+    let meta = record_of(&ctx, &without_owner).await.meta;
     assert_eq!((meta.facts.owner(), meta.facts.authenticated_at()), (None, None));
 }
 
