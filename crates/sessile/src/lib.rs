@@ -15,6 +15,7 @@
 //! | transport of ids | [`CookieCarrier`], [`HeaderCarrier`](tower::HeaderCarrier), [`BearerCarrier`](tower::BearerCarrier), [`Carrier`](tower::Carrier) |
 //! | spawned tasks, threads, streams | [`InSession`], [`Handle`](visit::Handle), [`Session::bind`], [`Visits`](visit::Visits) |
 //! | storages | [`MemoryStorage`], [`FileStorage`], [`RedbStorage`], [`RedisStorage`], [`MemoizedStorage`] |
+//! | the sessions of a user; all sessions | [`Session::registry`], [`population`] |
 //! | storages of your own | [`storage`], [`store`] |
 //! | wrappers of storages | [`wrappers`] |
 //! | integration with other frameworks | [`ActiveVisit`](visit::ActiveVisit) |
@@ -99,7 +100,8 @@ pub mod entropy {
     pub use sessile_core::{Entropy, OsEntropy};
 }
 
-/// Sessions as a population: who is logged in, how to end that, and how many sessions a user may have.
+/// Sessions as a population: who is logged in, how to end that, and how many sessions a user may have; tasks on many
+/// sessions, and what happens to them.
 pub mod population {
     #[doc(inline)]
     pub use sessile_core::{
@@ -186,8 +188,8 @@ pub mod memoized {
 pub mod tower {
     #[doc(inline)]
     pub use sessile_tower::{
-        BearerCarrier, Candidates, Carrier, CookieCarrierBuilder, CookieError, Extracted, HeaderCarrier, RequestHead,
-        ResponseBody, ResponseFuture, SameSite, SessionService,
+        BearerCarrier, Candidates, Carrier, ClientReader, CookieCarrierBuilder, CookieError, Extracted, HeaderCarrier,
+        RequestHead, ResponseBody, ResponseFuture, SameSite, SessionService,
     };
     #[cfg(any(feature = "signed", feature = "encrypted"))]
     #[doc(inline)]

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http::{Request, Response, request, response};
-use sessile_core::SessionError;
+use sessile_core::{ClientFacts, SessionError, Visit};
 
 use crate::carriers::CarrierList;
 use crate::collision::CollisionCheck;
@@ -18,6 +18,9 @@ type CommitWhen = dyn Fn(&RequestHead<'_>, &response::Parts) -> bool + Send + Sy
 /// Builds the response to a request whose session failed.
 type OnError = dyn Fn(&RequestHead<'_>, &SessionError) -> Option<Response<Bytes>> + Send + Sync;
 
+/// Tells what is known of the client of a request.
+type ClientFactsOf = dyn for<'a> Fn(&RequestHead<'a>) -> ClientFacts<'a> + Send + Sync;
+
 /// Decides whether a visit is passive.
 type PassiveWhen = dyn Fn(&RequestHead<'_>) -> bool + Send + Sync;
 
@@ -29,6 +32,7 @@ pub(crate) struct Config {
     pub(crate) commit_when: Option<Arc<CommitWhen>>,
     pub(crate) on_error: Option<Arc<OnError>>,
     pub(crate) passive_when: Option<Arc<PassiveWhen>>,
+    pub(crate) client_facts: Option<Arc<ClientFactsOf>>,
     /// Keeps the `Cache-Control` of the service.
     pub(crate) keep_cache_control: bool,
     /// Puts the visit into the extensions of each request.
@@ -43,10 +47,14 @@ impl Config {
         is_needed.then(|| Box::new(copy_head(request)))
     }
 
-    /// Returns whether the visit of a request is passive.
+    /// Adds to the visit of a request what the functions of the application tell of it.
     #[inline]
-    pub(crate) fn is_passive(&self, request: &RequestHead<'_>) -> bool {
-        self.passive_when.as_ref().is_some_and(|decide| decide(request))
+    pub(crate) fn describe(&self, visit: Visit, request: &RequestHead<'_>) -> Visit {
+        let visit = visit.passive(self.passive_when.as_ref().is_some_and(|decide| decide(request)));
+        match &self.client_facts {
+            Some(facts) => visit.client(facts(request)),
+            None => visit,
+        }
     }
 }
 
@@ -68,6 +76,7 @@ impl Default for Config {
             commit_when: None,
             on_error: None,
             passive_when: None,
+            client_facts: None,
             keep_cache_control: false,
             visit_in_extensions: false,
         }
@@ -81,6 +90,7 @@ impl fmt::Debug for Config {
             .field("commit_when", &self.commit_when.as_ref().map(|_| "a function"))
             .field("on_error", &self.on_error.as_ref().map(|_| "a function"))
             .field("passive_when", &self.passive_when.as_ref().map(|_| "a function"))
+            .field("client_facts", &self.client_facts.as_ref().map(|_| "a function"))
             .field("keep_cache_control", &self.keep_cache_control)
             .field("visit_in_extensions", &self.visit_in_extensions)
             .finish()

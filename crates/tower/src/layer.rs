@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http::{Response, response};
-use sessile_core::{Namespaces, Session, SessionError, Untyped, Values};
+use sessile_core::{ClientFacts, Namespaces, Session, SessionError, Untyped, Values};
 use tower_layer::Layer;
 
 use crate::carriers::{Carrier, CarrierList};
+use crate::client::ClientReader;
 use crate::config::Config;
 use crate::request::RequestHead;
 use crate::service::SessionService;
@@ -136,6 +137,37 @@ impl<N, V> SessionLayer<N, V> {
     #[must_use]
     pub fn passive_when(self, decide: impl Fn(&RequestHead<'_>) -> bool + Send + Sync + 'static) -> Self {
         self.configure(|config| config.passive_when = Some(Arc::new(decide)))
+    }
+
+    /// Sets the function that tells what is known of the client of a request, such as its address and user agent. The
+    /// session remembers it if it begins in this request or its owner [logs in](Session::log_in), and the
+    /// [registry](Session::registry) shows it. By default nothing is remembered.
+    ///
+    /// [`client_reader`](SessionLayer::client_reader) has what most applications need. The function is called for each
+    /// request, and its texts are copied. Texts that are too long are cut, see [`ClientFacts`].
+    ///
+    /// ```
+    /// use sessile_core::Session;
+    /// use sessile_memory::MemoryStorage;
+    /// use sessile_tower::{ClientReader, SessionLayer};
+    ///
+    /// let reader = ClientReader::new();
+    /// let session: Session = Session::builder(MemoryStorage::new()).build();
+    /// let layer = SessionLayer::new(session).client_facts(move |request| reader.read(request).label("kiosk"));
+    /// ```
+    #[must_use]
+    pub fn client_facts(
+        self,
+        facts: impl for<'a> Fn(&RequestHead<'a>) -> ClientFacts<'a> + Send + Sync + 'static,
+    ) -> Self {
+        self.configure(|config| config.client_facts = Some(Arc::new(facts)))
+    }
+
+    /// Sets the reader of what is known of the client of a request, in place of a
+    /// [function](SessionLayer::client_facts).
+    #[must_use]
+    pub fn client_reader(self, reader: ClientReader) -> Self {
+        self.client_facts(move |request| reader.read(request))
     }
 
     /// Sets the function that builds the response to a request whose session could not be closed, or not

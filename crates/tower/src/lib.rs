@@ -4,6 +4,7 @@
 //! [`CookieCarrier::builder`]: CookieCarrier::builder
 //! [`CookieCarrier::insecure`]: CookieCarrier::insecure
 //! [`CookieCarrier::named`]: CookieCarrier::named
+//! [`SessionLayer::client_reader`]: SessionLayer::client_reader
 //! [`SessionLayer::commit_when`]: SessionLayer::commit_when
 //! [`SessionLayer::keep_cache_control`]: SessionLayer::keep_cache_control
 //! [`SessionLayer::on_error`]: SessionLayer::on_error
@@ -11,6 +12,7 @@
 
 mod body;
 mod carriers;
+mod client;
 mod collision;
 mod config;
 mod cookie;
@@ -30,6 +32,7 @@ mod shared;
 
 pub use self::body::ResponseBody;
 pub use self::carriers::{BearerCarrier, Candidates, Carrier, Extracted, HeaderCarrier};
+pub use self::client::ClientReader;
 pub use self::cookie::{CookieCarrier, CookieCarrierBuilder, CookieError, SameSite};
 #[cfg(feature = "axum")]
 pub use self::extract::{Readable, SessionRejection, Writable};

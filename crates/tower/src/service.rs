@@ -66,7 +66,7 @@ where
             .rejects(&config.carriers, &mut request, || session.is_initialised());
         let head = RequestHead::of(&request);
         let candidates = config.carriers.extract(&head);
-        let visit = candidates.visit().passive(config.is_passive(&head));
+        let visit = config.describe(candidates.visit(), &head);
         let responder = Responder::new(Arc::clone(config), candidates, &request);
 
         let visit = session.open(visit);

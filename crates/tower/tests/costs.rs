@@ -10,10 +10,10 @@ use std::task::{Context, Poll, Waker};
 
 use http::header::{AUTHORIZATION, COOKIE, SET_COOKIE};
 use http::{HeaderValue, Request, Response};
-use sessile_core::{IntoStorage, Key, OsEntropy, Session, SessionError, SessionId, Untyped};
+use sessile_core::{ClientFacts, IntoStorage, Key, OsEntropy, Session, SessionError, SessionId, Untyped};
 use sessile_memory::MemoryStorage;
 use sessile_testkit::{Counting, Operation};
-use sessile_tower::{BearerCarrier, CookieCarrier, ResponseBody, SessionLayer};
+use sessile_tower::{BearerCarrier, ClientReader, CookieCarrier, ResponseBody, SessionLayer};
 use tower::{Layer, Service, service_fn};
 
 /// Allocates nothing, so that all counted allocations are the layer's.
@@ -120,6 +120,10 @@ fn functions_that_read_the_request_before_the_call_allocate_nothing() {
         with(|layer| layer.passive_when(|request| request.uri.path() == "/poll")),
         VISIT
     );
+    // Facts about the client cost something only if there are any.
+    assert_eq!(with(|layer| layer.client_reader(ClientReader::new())), VISIT);
+    assert_eq!(with(|layer| layer.client_facts(|_| ClientFacts::new())), VISIT);
+    assert!(with(|layer| layer.client_facts(|_| ClientFacts::new().label("kiosk"))) > VISIT);
     assert_eq!(with(SessionLayer::keep_cache_control), VISIT);
     // The copied head of a request without headers is a single box.
     assert_eq!(with(|layer| layer.commit_when(|_, _| true)), VISIT + 1);
