@@ -2,11 +2,14 @@
 
 use std::ffi::OsStr;
 use std::net::SocketAddr;
+use std::num::NonZeroU16;
 use std::time::Duration;
 
+use axum::http::HeaderName;
 use clap::builder::TypedValueParser;
 use clap::error::ErrorKind;
 use clap::{Arg, Command, Parser};
+use sessile::population::Limit;
 use shop::{CookieChoice, Settings, StorageChoice};
 
 /// A small shop: a login, a cart and a counter, kept in sessions.
@@ -44,6 +47,18 @@ pub(crate) struct Flags {
     /// Time after the last addition at which a cart is emptied [default: the end of its session]
     #[arg(long, value_name = "SECONDS", value_parser = seconds)]
     cart_ttl: Option<Duration>,
+
+    /// Most sessions of one user. A further login ends the one that logged in first
+    #[arg(long, value_name = "N", value_parser = sessions)]
+    limit: Option<NonZeroU16>,
+
+    /// Refuse logins beyond the limit instead
+    #[arg(long, requires = "limit")]
+    refuse: bool,
+
+    /// Header in which a proxy in front of the shop tells the address of the client, as in X-Forwarded-For
+    #[arg(long, value_name = "NAME")]
+    proxy_header: Option<HeaderName>,
 }
 
 impl Flags {
@@ -56,7 +71,14 @@ impl Flags {
             lock_wait: self.lock_wait,
             lock_lease: self.lock_lease,
             cart_ttl: self.cart_ttl,
+            limit: self.limit(),
+            proxy_header: self.proxy_header.clone(),
         }
+    }
+
+    fn limit(&self) -> Option<Limit> {
+        let limit = Limit::per_owner(self.limit?.get().into());
+        Some(if self.refuse { limit } else { limit.evict_oldest() })
     }
 }
 
@@ -79,6 +101,11 @@ impl TypedValueParser for Storage {
 fn address(text: &str) -> Result<SocketAddr, String> {
     let address = text.parse();
     address.map_err(|_| "not an IP address with a port, as in 127.0.0.1:3000 or [::1]:3000".to_owned())
+}
+
+fn sessions(text: &str) -> Result<NonZeroU16, String> {
+    let number = text.parse();
+    number.map_err(|_| format!("not a number of sessions, from 1 to {}", u16::MAX))
 }
 
 fn seconds(text: &str) -> Result<Duration, String> {

@@ -9,6 +9,11 @@ use crate::failure::Failure;
 #[from_request(via(axum::Json), rejection(Failure))]
 pub(super) struct JsonBody<T>(pub(super) T);
 
+/// The parameters in the path of a request.
+#[derive(FromRequestParts)]
+#[from_request(via(axum::extract::Path), rejection(Failure))]
+pub(super) struct Path<T>(pub(super) T);
+
 /// The query of a request.
 #[derive(FromRequestParts)]
 #[from_request(via(axum::extract::Query), rejection(Failure))]

@@ -6,9 +6,10 @@ mod count;
 mod fail;
 mod input;
 mod pause;
+mod sessions;
 
 use axum::Router;
-use axum::routing::{get, post};
+use axum::routing::{delete, get, post};
 
 use crate::state::AppState;
 
@@ -16,7 +17,12 @@ pub(crate) fn routes() -> Router<AppState> {
     Router::new()
         .route("/login", post(account::log_in))
         .route("/logout", post(account::log_out))
-        .route("/logout-elsewhere", post(account::log_out_elsewhere))
+        .route("/logout-everywhere", post(sessions::end_all))
+        .route("/logout-others", post(sessions::end_others))
+        // The older name.
+        .route("/logout-elsewhere", post(sessions::end_others))
+        .route("/sessions", get(sessions::list))
+        .route("/sessions/{key}", delete(sessions::end))
         .route("/me", get(account::me))
         .route("/count", get(count::show).post(count::add))
         .route("/fifty", post(count::fifty))

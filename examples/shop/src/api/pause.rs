@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use axum::Json;
-use axum::extract::State;
 use serde::Deserialize;
 use tokio::time::sleep;
 
@@ -11,7 +10,7 @@ use super::account::Me;
 use super::count::Count;
 use super::input::Query;
 use crate::failure::Failure;
-use crate::shop::{Logins, ShopSession, UserName, account, counter};
+use crate::shop::{ShopSession, UserName, account, counter};
 
 /// The duration of the pause, in milliseconds: at most a minute.
 #[derive(Deserialize)]
@@ -52,14 +51,10 @@ pub(super) async fn slow(session: ShopSession, Query(pause): Query<Pause>) -> Re
 }
 
 /// Takes no lock during the pause, and writes afterwards.
-pub(super) async fn read_then_write(
-    session: ShopSession,
-    State(logins): State<Logins>,
-    Query(pause): Query<Pause>,
-) -> Result<Json<Me>, Failure> {
+pub(super) async fn read_then_write(session: ShopSession, Query(pause): Query<Pause>) -> Result<Json<Me>, Failure> {
     account::current(&session).await?;
     pause.over().await;
     let user = UserName::late();
-    account::log_in_late(&session, &logins, user.clone()).await?;
+    account::rename(&session, user.clone()).await?;
     Ok(Json(Me::user(user)))
 }

@@ -17,7 +17,7 @@ use tower_http::trace::TraceLayer;
 use super::error_response::error_response;
 use super::{Settings, StartError};
 use crate::failure::Failure;
-use crate::shop::{Carts, Logins, ShopSession};
+use crate::shop::{Carts, ShopSession};
 use crate::state::AppState;
 use crate::{api, page};
 
@@ -39,17 +39,16 @@ pub struct App {
 /// If the storage cannot be opened, or cannot be reached in time.
 pub async fn app(settings: &Settings) -> Result<App, StartError> {
     let storage = settings.storage.open(settings).await?;
-    let session = settings.session(Arc::clone(&storage));
-    let lifetimes = settings.lifetimes();
+    let session = settings.session(storage);
     let sessions = SessionLayer::new(session.clone())
         .carrier(settings.carrier())
+        .client_reader(settings.client_reader())
         .commit_when(|_, response| !is_failure(response.status))
         .on_error(failed_session);
 
     let state = AppState {
         carts: Carts::new(session.clone(), settings.cart_ttl),
-        logins: Logins::new(storage, lifetimes.at_most),
-        lifetimes,
+        lifetimes: settings.lifetimes(),
     };
     let place: Arc<str> = settings.storage.to_string().into();
     let router = Router::new()

@@ -47,6 +47,8 @@ pub async fn serve(
         // Responses are small; waiting to fill a packet would only delay them.
         let _ = stream.set_nodelay(true);
     });
+    // With the address of its peer, each request tells which client logs in.
+    let service = router.into_make_service_with_connect_info::<SocketAddr>();
     let patience = async {
         // A server that fails sends no stop signal.
         if stopped.await.is_err() {
@@ -55,7 +57,7 @@ pub async fn serve(
         tokio::time::sleep(GRACE).await;
     };
     let served = tokio::select! {
-        served = axum::serve(listener, router).with_graceful_shutdown(stop) => served,
+        served = axum::serve(listener, service).with_graceful_shutdown(stop) => served,
         () = patience => {
             // Dropping a request releases its lock without writing.
             tracing::warn!("some clients did not finish in time");

@@ -1,10 +1,15 @@
 //! [`Settings`].
 
+use std::net::SocketAddr;
 use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::extract::ConnectInfo;
+use axum::http::HeaderName;
+use sessile::population::Limit;
 use sessile::storage::{DEFAULT_LEASE, Storage};
+use sessile::tower::ClientReader;
 use sessile::{CookieCarrier, Expiration, HOUR, SECOND, Session};
 
 use super::StorageChoice;
@@ -27,6 +32,10 @@ pub struct Settings {
     pub lock_lease: Duration,
     /// The time after the last addition at which a cart is emptied; `None` for the end of its session.
     pub cart_ttl: Option<Duration>,
+    /// The limit of sessions of one user.
+    pub limit: Option<Limit>,
+    /// The header in which a proxy tells the address of the client. Without a proxy, clients could make it up.
+    pub proxy_header: Option<HeaderName>,
 }
 
 impl Default for Settings {
@@ -39,6 +48,8 @@ impl Default for Settings {
             lock_wait: 10 * SECOND,
             lock_lease: DEFAULT_LEASE,
             cart_ttl: None,
+            limit: None,
+            proxy_header: None,
         }
     }
 }
@@ -52,6 +63,7 @@ impl Settings {
         Session::builder(storage)
             .default_expiration(Expiration::sliding(idle).at_most(at_most))
             .lock_wait(self.lock_wait)
+            .limit(self.limit)
             .build()
     }
 
@@ -59,6 +71,15 @@ impl Settings {
         Lifetimes {
             idle: self.idle,
             at_most: self.idle.max(Self::AT_MOST),
+        }
+    }
+
+    /// Returns the reader of what sessions remember of their clients.
+    pub(super) fn client_reader(&self) -> ClientReader {
+        let reader = ClientReader::new().peer(|ConnectInfo(peer): &ConnectInfo<SocketAddr>| peer.ip());
+        match &self.proxy_header {
+            Some(name) => reader.proxy_header(name.clone()),
+            None => reader,
         }
     }
 

@@ -6,14 +6,14 @@
 mod explain;
 
 use axum::body::{Body, Bytes};
-use axum::extract::rejection::{FormRejection, JsonRejection, QueryRejection};
+use axum::extract::rejection::{FormRejection, JsonRejection, PathRejection, QueryRejection};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
 use sessile::SessionError;
 
 pub use self::explain::explain;
-use crate::shop::{CartFull, NotLoggedIn};
+use crate::shop::{CartFull, Refusal};
 
 /// A status and a text for the client.
 #[derive(Debug, Clone)]
@@ -81,7 +81,15 @@ impl From<&SessionError> for Failure {
         let is_logged = error.status().is_server_error() && !is_busy;
         Self {
             status: error.status(),
-            text: error.client_message().to_owned(),
+            text: match error {
+                SessionError::TooManySessions { limit: 1 } => {
+                    "you are logged in somewhere else: log out there first".to_owned()
+                }
+                SessionError::TooManySessions { limit } => {
+                    format!("you are logged in {limit} times, which is the limit: log out somewhere else first")
+                }
+                _ => error.client_message().to_owned(),
+            },
             retryable: error.is_retryable(),
             cause: is_logged.then(|| explain(error)),
         }
@@ -100,9 +108,12 @@ impl From<CartFull> for Failure {
     }
 }
 
-impl From<NotLoggedIn> for Failure {
-    fn from(NotLoggedIn: NotLoggedIn) -> Self {
-        Self::new(StatusCode::FORBIDDEN, "nobody is logged in")
+impl From<Refusal> for Failure {
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::NotLoggedIn => Self::new(StatusCode::FORBIDDEN, "nobody is logged in"),
+            Refusal::NoSuchSession => Self::new(StatusCode::NOT_FOUND, "you have no such session"),
+        }
     }
 }
 
@@ -114,6 +125,12 @@ impl From<JsonRejection> for Failure {
 
 impl From<FormRejection> for Failure {
     fn from(rejection: FormRejection) -> Self {
+        rejected(rejection.status(), rejection.body_text())
+    }
+}
+
+impl From<PathRejection> for Failure {
+    fn from(rejection: PathRejection) -> Self {
         rejected(rejection.status(), rejection.body_text())
     }
 }

@@ -5,7 +5,7 @@ use axum::response::Redirect;
 use serde::Deserialize;
 
 use crate::failure::Failure;
-use crate::shop::{Carts, Item, Logins, ShopSession, UserName, account, counter, fifty};
+use crate::shop::{Carts, Item, ShopSession, UserName, account, counter, fifty, sessions};
 
 #[derive(Deserialize)]
 pub(super) struct Login {
@@ -17,27 +17,38 @@ pub(super) struct Wish {
     item: Item,
 }
 
+#[derive(Deserialize)]
+pub(super) struct Chosen {
+    key: String,
+}
+
 /// The fields of a form.
 #[derive(FromRequest)]
 #[from_request(via(axum::Form), rejection(Failure))]
 pub(super) struct Form<T>(T);
 
-pub(super) async fn log_in(
-    session: ShopSession,
-    State(logins): State<Logins>,
-    Form(login): Form<Login>,
-) -> Result<Redirect, Failure> {
-    account::log_in(&session, &logins, login.user).await?;
+pub(super) async fn log_in(session: ShopSession, Form(login): Form<Login>) -> Result<Redirect, Failure> {
+    account::log_in(&session, login.user).await?;
     Ok(to_the_page())
 }
 
-pub(super) async fn log_out(session: ShopSession, State(logins): State<Logins>) -> Result<Redirect, Failure> {
-    account::log_out(&session, &logins).await?;
+pub(super) async fn log_out(session: ShopSession) -> Result<Redirect, Failure> {
+    account::log_out(&session).await?;
     Ok(to_the_page())
 }
 
-pub(super) async fn log_out_elsewhere(session: ShopSession, State(logins): State<Logins>) -> Result<Redirect, Failure> {
-    account::log_out_elsewhere(&session, &logins).await??;
+pub(super) async fn log_out_elsewhere(session: ShopSession) -> Result<Redirect, Failure> {
+    sessions::end_others(&session).await??;
+    Ok(to_the_page())
+}
+
+pub(super) async fn log_out_everywhere(session: ShopSession) -> Result<Redirect, Failure> {
+    sessions::end_all(&session).await??;
+    Ok(to_the_page())
+}
+
+pub(super) async fn end_session(session: ShopSession, Form(chosen): Form<Chosen>) -> Result<Redirect, Failure> {
+    sessions::end(&session, &chosen.key).await??;
     Ok(to_the_page())
 }
 

@@ -4,6 +4,7 @@
 //! forms without leaving the page and counts down the seconds; the page works without it.
 
 mod forms;
+mod sessions;
 mod show;
 mod stored;
 mod template;
@@ -24,6 +25,8 @@ pub(crate) fn routes() -> Router<AppState> {
         .route("/page/login", post(forms::log_in))
         .route("/page/logout", post(forms::log_out))
         .route("/page/logout-elsewhere", post(forms::log_out_elsewhere))
+        .route("/page/logout-everywhere", post(forms::log_out_everywhere))
+        .route("/page/sessions/end", post(forms::end_session))
         .route("/page/count", post(forms::count))
         .route("/page/fifty", post(forms::fifty))
         .route("/page/cart", post(forms::add_to_cart))

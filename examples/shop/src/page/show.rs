@@ -4,6 +4,7 @@ use axum::extract::State;
 use axum::http::{HeaderName, StatusCode, header};
 use axum::response::{Html, IntoResponse, Response};
 
+use super::sessions::sessions;
 use super::stored::stored;
 use super::template::{escape, fill};
 use crate::failure::Failure;
@@ -28,13 +29,17 @@ pub(super) async fn page(
     let items = items.iter().map(|item| format!("<li>{}</li>", escape(item.as_ref())));
     let kept = shop::stored(&session, &carts, lifetimes).await?;
 
-    let who = match &user {
-        Some(user) => {
+    let who = match (&user, shop::sessions::list(&session).await?) {
+        (Some(user), Ok(listed)) => {
             let elsewhere = session.get(Visitor::ELSEWHERE)?;
-            let elsewhere = elsewhere.as_ref().map(logged_out).unwrap_or_default();
-            fill(CUSTOMER, &[("user", escape(user.as_ref())), ("elsewhere", elsewhere)])
+            let values = [
+                ("user", escape(user.as_ref())),
+                ("elsewhere", elsewhere.as_ref().map(logged_out).unwrap_or_default()),
+                ("sessions", sessions(&listed)),
+            ];
+            fill(CUSTOMER, &values)
         }
-        None => VISITOR.to_owned(),
+        _ => VISITOR.to_owned(),
     };
     let values = [
         ("count", counter::current(&session).await?.to_string()),

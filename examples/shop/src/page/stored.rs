@@ -48,7 +48,8 @@ fn shortened(value: &str) -> Cow<'_, str> {
     }
 }
 
-fn date(moment: Moment) -> String {
+/// Renders a moment.
+pub(super) fn date(moment: Moment) -> String {
     let text = moment.to_string();
     let words = text.replace('T', " ").replace('Z', " UTC");
     format!(r#"<time datetime="{text}">{words}</time>"#)

@@ -4,18 +4,17 @@ pub(crate) mod account;
 mod cart;
 pub(crate) mod counter;
 pub(crate) mod fifty;
-mod logins;
 mod moment;
+pub(crate) mod sessions;
 mod stored;
 mod text;
 
 use sessile::{Namespaces, Session, Values};
 
-pub(crate) use self::account::{Elsewhere, NotLoggedIn};
 pub(crate) use self::cart::{CartFull, Carts, Item};
 pub(crate) use self::fifty::Fifty;
-pub(crate) use self::logins::Logins;
 pub(crate) use self::moment::Moment;
+pub(crate) use self::sessions::{Elsewhere, Listed, Refusal};
 pub(crate) use self::stored::{Entry, Lifetimes, Stored, stored};
 pub(crate) use self::text::UserName;
 
@@ -25,7 +24,7 @@ pub(crate) type ShopSession = Session<Shop, Visitor>;
 /// The values of a session.
 #[derive(Debug, Values)]
 pub(crate) struct Visitor {
-    /// The logged-in user.
+    /// The name of the user, for display: the owner of the session is who has logged in.
     user: UserName,
     /// The counter.
     count: u64,

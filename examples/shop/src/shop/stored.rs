@@ -93,7 +93,7 @@ mod tests {
     use sessile::{Expiration, HOUR, MemoryStorage, Session, SessionId, Visit};
 
     use super::*;
-    use crate::shop::{Logins, UserName, account, counter};
+    use crate::shop::{UserName, account, counter};
 
     const HOURS: Lifetimes = Lifetimes {
         idle: Duration::from_secs(12 * HOUR.as_secs()),
@@ -121,10 +121,9 @@ mod tests {
     async fn the_absolute_lifetime_is_counted_from_the_login() {
         let clock = Arc::new(ManualClock::at(Timestamp::from_millis(1_000_000)));
         let storage: Arc<dyn Storage> = Arc::new(MemoryStorage::builder().clock(Arc::clone(&clock)).build());
-        let session: ShopSession = Session::builder(Arc::clone(&storage))
+        let session: ShopSession = Session::builder(storage)
             .default_expiration(Expiration::sliding(HOURS.idle).at_most(HOURS.at_most))
             .build();
-        let logins = Logins::new(storage, HOURS.at_most);
         let count = async || counter::add(&session, 1).await.map(drop);
         let begun = Moment::from(time::OffsetDateTime::from(clock.now()));
 
@@ -134,7 +133,7 @@ mod tests {
         assert_eq!((shown.since, shown.ends), (begun, begun.after(HOURS.at_most)));
 
         let ada = UserName::late();
-        let (id, shown) = visit(&session, id, async || account::log_in(&session, &logins, ada).await).await;
+        let (id, shown) = visit(&session, id, async || account::log_in(&session, ada).await).await;
         let end = begun.after(HALF).after(HOURS.at_most);
         assert_eq!((shown.since, shown.ends), (begun, end));
 

@@ -1,8 +1,9 @@
 //! Text from visitors, validated on input.
 
 use serde::{Deserialize, Serialize};
+use sessile::storage::Facts;
 
-/// The name of a user: 1 to 64 characters.
+/// The name of a user: 1 to 64 characters. It is the owner of the user's sessions, too, which limits its bytes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String")]
 pub(crate) struct UserName(String);
@@ -27,7 +28,11 @@ impl TryFrom<String> for UserName {
     type Error = String;
 
     fn try_from(text: String) -> Result<Self, Self::Error> {
-        bounded("a user name", text, 64).map(Self)
+        let text = bounded("a user name", text, 64)?;
+        if text.len() > Facts::OWNER_MAX_LEN {
+            return Err(format!("a user name has at most {} bytes", Facts::OWNER_MAX_LEN));
+        }
+        Ok(Self(text))
     }
 }
 

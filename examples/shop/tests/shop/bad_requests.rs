@@ -23,6 +23,7 @@ async fn an_invalid_request_is_refused_and_changes_nothing() {
         (400, login(r#"{"user":"a\nb"}"#)),
         (400, login(r#"{"user":"\ud800"}"#)),
         (400, login(&format!(r#"{{"user":"{long}"}}"#))),
+        (400, login(&format!(r#"{{"user":"{}"}}"#, "🦀".repeat(64)))),
         (400, login(r#"{"user":"eve"} "#).body(r#"{"user":"eve"}{"user":"eve"}"#)),
         (400, Request::post("/login")),
         (400, Request::post("/login").body(r#"{"user":"eve"}"#)),
@@ -61,6 +62,10 @@ async fn an_invalid_request_is_refused_and_changes_nothing() {
         (400, Request::post("/fail?how=")),
         (400, Request::post("/fail?how=404")),
         // Paths and methods.
+        (400, Request::new("DELETE", "/sessions/%ff")),
+        (404, Request::new("DELETE", "/sessions/")),
+        (405, Request::new("DELETE", "/sessions")),
+        (405, Request::get("/sessions/nonsense")),
         (404, Request::get("/nowhere")),
         (404, Request::post("/nowhere")),
         (404, Request::get("/me/")),

@@ -64,6 +64,8 @@ async fn errors_of_a_request_have_the_same_message() {
         ),
         (403, Request::post("/logout-elsewhere")),
         (403, Request::post("/page/logout-elsewhere")),
+        (403, Request::get("/sessions")),
+        (403, Request::post("/page/logout-everywhere")),
         (
             413,
             Request::post("/page/cart")

@@ -14,6 +14,7 @@ mod readers;
 #[cfg(unix)]
 mod redis;
 mod secrecy;
+mod sessions;
 mod shutdown;
 mod start;
 mod support;

@@ -51,25 +51,31 @@ async fn a_writer_in_another_session_gets_an_error_and_restores_nothing() {
 async fn a_session_belongs_to_its_current_user() {
     let shop = Server::start(&[]);
     let here = shop.log_in("ada").await;
-    // Ada's second session becomes Eve's, and her third gets another user without a new id.
+    // Ada's second session becomes Eve's.
     let second = shop.log_in("ada").await;
     let eve = shop
         .send(Request::post("/login").json(r#"{"user":"eve"}"#).id(&second))
         .await;
     let eve = eve.new_id().expect("a login returns an id");
+    // Her third session is logged out.
     let third = shop.log_in("ada").await;
-    shop.send(Request::post("/read-then-write?ms=0").id(&third)).await;
-    // Her fourth session is logged out.
-    let fourth = shop.log_in("ada").await;
-    shop.send(Request::post("/logout").id(&fourth)).await;
+    shop.send(Request::post("/logout").id(&third)).await;
 
     assert_eq!(log_out_elsewhere(&shop, &here).await, json!({"ended": 0}));
     assert_eq!(user(&shop, &eve).await, "eve");
-    assert_eq!(user(&shop, &third).await, "late");
+}
+
+#[tokio::test]
+async fn another_name_makes_no_other_owner() {
+    let shop = Server::start(&[]);
+    let (here, there) = (shop.log_in("ada").await, shop.log_in("ada").await);
+    shop.send(Request::post("/read-then-write?ms=0").id(&there)).await;
+    assert_eq!(user(&shop, &there).await, "late");
 
     let late = shop.log_in("late").await;
-    assert_eq!(log_out_elsewhere(&shop, &late).await, json!({"ended": 1}));
-    assert!(user(&shop, &third).await.is_null());
+    assert_eq!(log_out_elsewhere(&shop, &late).await, json!({"ended": 0}));
+    assert_eq!(log_out_elsewhere(&shop, &here).await, json!({"ended": 1}));
+    assert!(user(&shop, &there).await.is_null());
 }
 
 #[tokio::test]

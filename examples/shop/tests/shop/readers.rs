@@ -17,7 +17,11 @@ async fn readers_are_served_while_a_writer_holds_the_lock_for_ten_seconds() {
     let before = shop.count(&id).await;
 
     let mut readers = JoinSet::new();
-    for path in ["/me", "/count", "/cart", "/", "/plain"].into_iter().cycle().take(100) {
+    for path in ["/me", "/count", "/cart", "/sessions", "/", "/plain"]
+        .into_iter()
+        .cycle()
+        .take(100)
+    {
         let (shop, id) = (Arc::clone(&shop), id.clone());
         readers.spawn(async move { (path, shop.send(Request::get(path).id(&id)).await) });
     }

@@ -68,6 +68,9 @@ async fn an_invalid_flag_is_named_with_the_expected_value() {
         ("--lock-wait", "-1", "more than nothing"),
         ("--lock-lease", "inf", "less than for ever"),
         ("--cart-ttl", "NaN", "more than nothing"),
+        ("--limit", "0", "a number of sessions, from 1"),
+        ("--limit", "many", "a number of sessions, from 1"),
+        ("--proxy-header", "X Forwarded", "--proxy-header"),
     ] {
         // With an equals sign, so that a leading minus is not parsed as a flag.
         let message = Server::start_error(&[&format!("{flag}={value}")]).await;
@@ -77,6 +80,8 @@ async fn an_invalid_flag_is_named_with_the_expected_value() {
             "{flag} {value}: {message}"
         );
     }
+    let message = Server::start_error(&["--refuse"]).await;
+    assert!(message.contains("--limit"), "{message}");
     let message = Server::start_error(&["--sotrage", "memory"]).await;
     assert!(message.contains("--sotrage"), "{message}");
 }
