@@ -8,7 +8,9 @@
 //! 6. [Cookies and security](cookies_and_security): carriers, signatures, logins, caches
 //! 7. [Behind other layers](behind_other_layers) of tower and tower-http, and in other tasks
 //! 8. [Scaling out](scaling_out): several processes, and Redis with Sentinel or as a cluster
-//! 9. [Write a storage](write_a_storage): the contract, an example, and the conformance kit
+//! 9. [Sessions as a population](population): owners, lists, logging out everywhere, limits, tasks on many
+//! 10. [Observing](observing): events, metrics and traces
+//! 11. [Write a storage](write_a_storage): the contract, an example, and the conformance kit
 //!
 //! [Coming from another library](coming_from) translates calls of tower-sessions, axum_session and actix-session. The
 //! [questions and answers](faq) say what is stable.
@@ -29,6 +31,13 @@ macro_rules! links {
 [guide::expiration#limits-for-all-sessions]: crate::guide::expiration#limits-for-all-sessions
 [guide::expiration#when-the-browser-closes]: crate::guide::expiration#when-the-browser-closes
 [guide::lifecycle]: crate::guide::lifecycle
+[guide::observing]: crate::guide::observing
+[guide::population]: crate::guide::population
+[guide::population#a-limit-of-devices]: crate::guide::population#a-limit-of-devices
+[guide::population#ending-sessions]: crate::guide::population#ending-sessions
+[guide::population#logging-in-again]: crate::guide::population#logging-in-again
+[guide::population#my-sessions]: crate::guide::population#my-sessions
+[guide::scaling_out#when-a-server-fails-over]: crate::guide::scaling_out#when-a-server-fails-over
 [guide::two_requests]: https://raw.githubusercontent.com/sessile-rs/sessile/main/crates/sessile/guide/two-requests.svg
 [guide::values]: crate::guide::values
 [guide::write_a_storage]: crate::guide::write_a_storage
@@ -56,6 +65,8 @@ chapters! {
     faq = "faq.md";
     getting_started = "getting-started.md";
     lifecycle = "lifecycle.md";
+    observing = "observing.md";
+    population = "population.md";
     #[cfg(any(not(doctest), feature = "redis"))]
     scaling_out = "scaling-out.md";
     values = "values.md";
