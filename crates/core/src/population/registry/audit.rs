@@ -28,6 +28,14 @@ pub struct Audit {
     pub ended: u64,
 }
 
+/// The sessions of one owner that an audit has seen.
+#[derive(Debug, Default)]
+struct Owned {
+    sessions: BTreeSet<SessionKey>,
+    /// Those that the audit itself has removed.
+    ended: Vec<SessionKey>,
+}
+
 impl Registry {
     /// Compares the lists of owners with the sessions, and mends both.
     ///
@@ -40,7 +48,7 @@ impl Registry {
     /// [`Storage`](SessionError::Storage): nothing is lost, and the next audit mends the rest.
     pub async fn audit(&self) -> Result<Audit, SessionError> {
         let mut audit = Audit::default();
-        let mut owners: BTreeMap<Box<str>, BTreeSet<SessionKey>> = BTreeMap::new();
+        let mut owners: BTreeMap<Box<str>, Owned> = BTreeMap::new();
         let settings = &self.settings;
         let epoch = match settings.epochs {
             true => settings.read_epoch().await?,
@@ -58,11 +66,14 @@ impl Registry {
                 } else if facts.is_session() && seen.insert(head.key) {
                     if facts.epoch() < epoch {
                         audit.ended += u64::from(settings.storage.destroy(&head.key).await?.is_found());
+                        if let Some(owner) = owner {
+                            owners.entry(owner).or_default().ended.push(head.key);
+                        }
                         continue;
                     }
                     audit.sessions += 1;
                     if let Some(owner) = owner {
-                        owners.entry(owner).or_default().insert(head.key);
+                        owners.entry(owner).or_default().sessions.insert(head.key);
                     }
                 }
             }
@@ -71,9 +82,9 @@ impl Registry {
                 break;
             }
         }
-        for (owner, sessions) in owners {
-            audit.owners += u64::from(!sessions.is_empty());
-            self.audit_owner(&owner, &sessions, &mut audit).await?;
+        for (owner, owned) in owners {
+            audit.owners += u64::from(!owned.sessions.is_empty());
+            self.audit_owner(&owner, &owned, &mut audit).await?;
         }
         telemetry::audited(audit.stale, audit.missing, audit.ended);
         Ok(audit)
@@ -83,7 +94,7 @@ impl Registry {
     async fn audit_owner(
         &self,
         owner: &str,
-        sessions: &BTreeSet<SessionKey>,
+        Owned { sessions, ended }: &Owned,
         audit: &mut Audit,
     ) -> Result<(), SessionError> {
         let settings = &self.settings;
@@ -95,6 +106,8 @@ impl Registry {
         }
         let mut held = HeldRoster::take(settings, name).await?;
         let before = held.roster.places.len();
+        // Without their records, nothing shows that they have existed.
+        ended.iter().for_each(|key| held.roster.remove(key));
         settings.clean(&mut held, owner).await?;
         let stale = before - held.roster.places.len();
         let mut missing = 0;
