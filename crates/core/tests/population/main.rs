@@ -3,5 +3,15 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod barriers;
+mod cancellation;
+mod costs;
 mod events;
+mod failures;
+mod leases;
+mod model;
+mod settings;
+mod stalls;
+mod stress;
+mod support;
 mod tasks;
