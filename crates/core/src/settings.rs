@@ -64,6 +64,8 @@ pub(crate) struct Settings {
     pub(crate) hub: Option<Hub>,
     /// `true` if ends are reported at least once.
     pub(crate) watches: bool,
+    /// The time within which this process reports an end, if ends are reported at least once.
+    pub(crate) report_within: Duration,
     /// The types of the namespaces and values with which the session was declared.
     pub(crate) declared: TypeId,
     /// The tasks that wait for a session while they hold another. Allocates nothing until there is one.

@@ -3,11 +3,15 @@
 use std::fmt;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Duration;
 
 use super::callbacks::Callbacks;
 use super::caught::run_caught;
 use super::stream::Queue;
 use super::{Event, EventStream};
+
+/// The default of [`Events::report_within`].
+const REPORT_WITHIN: Duration = Duration::from_secs(30);
 
 type Listener = Box<dyn Fn(&Event) + Send + Sync>;
 
@@ -32,6 +36,7 @@ pub struct Events {
     listeners: Vec<Listener>,
     buffer: usize,
     pub(crate) at_least_once: bool,
+    pub(crate) report_within: Duration,
 }
 
 impl Events {
@@ -41,6 +46,7 @@ impl Events {
             listeners: Vec::new(),
             buffer: 1_024,
             at_least_once: false,
+            report_within: REPORT_WITHIN,
         }
     }
 
@@ -61,14 +67,22 @@ impl Events {
     /// storage: also if the process that ends a session is killed meanwhile.
     ///
     /// At least one process has to run [`Registry::maintain`](crate::Registry::maintain). An expiry is reported within
-    /// its interval, and the end of a session whose process was killed within the interval and 30 seconds. An end is
-    /// reported twice if the process that reports it is killed, or sleeps for 30 seconds, before it has noted that it
-    /// did.
+    /// its interval, and the end of a session whose process was killed within the interval and
+    /// [30 seconds](Events::report_within). An end is reported twice if the process that reports it is killed, or
+    /// sleeps for 30 seconds, before it has noted that it did.
     ///
     /// Creating, renewing and ending a session each take two more storage calls, four to end it; other requests none.
     /// All processes that share the storage must have the same setting.
     pub fn at_least_once(mut self) -> Self {
         self.at_least_once = true;
+        self
+    }
+
+    /// Sets how long a process may take to report an end [at least once](Events::at_least_once) before another does it:
+    /// by default 30 seconds. It should be longer than the listeners and the storage ever take: with a shorter time,
+    /// reports come sooner after a crash, and duplicates are more likely. Processes may differ.
+    pub fn report_within(mut self, time: Duration) -> Self {
+        self.report_within = time;
         self
     }
 }
@@ -85,6 +99,7 @@ impl fmt::Debug for Events {
             .field("listeners", &self.listeners.len())
             .field("buffer", &self.buffer)
             .field("at_least_once", &self.at_least_once)
+            .field("report_within", &self.report_within)
             .finish()
     }
 }

@@ -54,6 +54,7 @@ impl<N: Namespaces, V: Values> SessionBuilder<N, V> {
                 epochs: false,
                 hub: None,
                 watches: false,
+                report_within: Duration::ZERO,
                 declared: TypeId::of::<(N, V)>(),
                 wait_graph: WaitGraph::default(),
             },
@@ -183,6 +184,7 @@ impl<N: Namespaces, V: Values> SessionBuilder<N, V> {
     /// Asks for [events](Events). By default there are none, and nothing is paid for them.
     pub fn events(mut self, events: Events) -> Self {
         self.settings.watches = events.at_least_once;
+        self.settings.report_within = events.report_within;
         self.settings.hub = Some(Hub::new(events));
         self
     }

@@ -1,6 +1,6 @@
 //! A round: looks for ends of sessions that were not reported.
 
-use super::watchlist::{ATTEMPTS, CLAIM, WATCHLISTS};
+use super::watchlist::{ATTEMPTS, WATCHLISTS};
 use crate::clock::Timestamp;
 use crate::error::SessionError;
 use crate::events::{EndReason, Hub, PendingEnd};
@@ -86,7 +86,7 @@ impl Settings {
                 let reason = place.ending.map_or(unmarked, |ending| ending.reason);
                 place.ending = Some(Ending {
                     reason,
-                    due: now + CLAIM,
+                    due: now + self.report_within,
                 });
                 claimed.push(PendingEnd {
                     key: *place.last_key(),

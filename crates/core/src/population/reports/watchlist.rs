@@ -4,8 +4,6 @@
 //! created until its end was reported. Before a session is ended, its place says why and until when the process that
 //! ends it reports that itself; then it is up to the next [round](super::round).
 
-use std::time::Duration;
-
 use crate::error::SessionError;
 use crate::events::EndReason;
 use crate::id::SessionKey;
@@ -15,9 +13,6 @@ use crate::storage::Meta;
 
 /// The number of watchlists.
 pub(super) const WATCHLISTS: u16 = 1_024;
-
-/// The time within which a process that ends a session, or has found its end, reports it.
-pub(super) const CLAIM: Duration = Duration::from_secs(30);
 
 /// The number of attempts to change a watchlist against other processes.
 pub(super) const ATTEMPTS: usize = 16;
@@ -70,7 +65,7 @@ impl Settings {
             place.owner = owner.map(Into::into);
             place.ending = Some(Ending {
                 reason,
-                due: now + CLAIM,
+                due: now + self.report_within,
             });
         })
         .await
