@@ -73,7 +73,7 @@ impl Context {
             let _ = self.settings.leave(&owner, &key).await;
         }
         match (ended, ends.is_empty()) {
-            (Some((_, key)), true) => self.settings.report_unheard(&key, EndReason::Asked),
+            (Some((_, key)), true) => Box::pin(self.settings.report_moved(&key, EndReason::Asked)).await,
             _ => self.settings.deliver(ends).await,
         }
         Ok(())

@@ -233,6 +233,44 @@ async fn ends_have_their_reasons() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_end_by_a_former_key_is_reported_once_with_its_owner() {
+    for reason in [EndReason::Operator, EndReason::Asked] {
+        let world = World::new(|builder| builder);
+        let (session, registry) = (&world.session, world.session.registry());
+        let first = world.log_in("ada").await.unwrap();
+        world.log_in("bob").await.unwrap();
+        let mut id = first.clone();
+        for _ in 0..3 {
+            let visit = Visit::from(id);
+            let moved = session
+                .enter(visit, async {
+                    session.start().await?;
+                    session.regenerate_id()
+                })
+                .await
+                .unwrap();
+            id = moved.outcome.new_id().unwrap();
+        }
+        world.take();
+        match reason {
+            EndReason::Operator => assert!(registry.end(&first.key()).await.unwrap()),
+            _ => session
+                .init(Visit::from(first), session.destroy())
+                .await
+                .unwrap()
+                .unwrap(),
+        }
+        assert_eq!(world.storage.read(&id.key()).await.unwrap(), Lookup::Missing);
+        assert_eq!(world.take(), [ended(reason, "ada")]);
+        tokio::time::sleep(Duration::from_secs(50)).await;
+        assert_eq!(registry.maintain_once().await.unwrap(), 0);
+        tokio::time::sleep(Duration::from_secs(51)).await;
+        assert_eq!(registry.maintain_once().await.unwrap(), 1);
+        assert_eq!(world.take(), [ended(EndReason::Expired, "bob")]);
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_panicking_listener_stops_nobody() {
     let seen = Seen::default();
     let recorder = Arc::clone(&seen);

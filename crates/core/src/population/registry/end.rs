@@ -25,7 +25,7 @@ impl Registry {
             // It may have moved, and only ending follows it there. A key that was not left is not touched: a list of
             // sessions may come into being under it at any time.
             return match settings.storage.read(key).await? {
-                Lookup::Superseded => Ok(settings.storage.destroy(key).await?.is_found()),
+                Lookup::Superseded => self.end_moved(key).await,
                 Lookup::Found(_) | Lookup::Missing => Ok(false),
             };
         };
@@ -39,6 +39,17 @@ impl Registry {
         }
         settings.deliver(vec![end]).await;
         Ok(true)
+    }
+
+    /// Ends a session that has left this key.
+    async fn end_moved(&self, key: &SessionKey) -> Result<bool, SessionError> {
+        let (settings, reason) = (&self.settings, EndReason::Operator);
+        settings.mark_moved(key, reason).await?;
+        let is_found = settings.storage.destroy(key).await?.is_found();
+        if is_found {
+            settings.report_moved(key, reason).await;
+        }
+        Ok(is_found)
     }
 
     /// Ends all sessions of an owner. Returns how many.

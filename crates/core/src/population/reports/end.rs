@@ -8,7 +8,8 @@ use crate::storage::{Lookup, Stored};
 use crate::telemetry;
 
 impl Settings {
-    /// Prepares the end of a session by its key. Returns `None` if there are no events, or no session.
+    /// Prepares the end of a session by its key. Returns `None` if there are no events, no session, or one that has left
+    /// this key: its end is [reported](Settings::report_moved) without it.
     pub(crate) async fn prepare_end(
         &self,
         key: &SessionKey,
@@ -19,7 +20,8 @@ impl Settings {
         }
         match self.storage.read(key).await? {
             Lookup::Found(stored) => self.prepare_known_end(stored, reason).await.map(Some),
-            _ => Ok(None),
+            Lookup::Superseded => self.mark_moved(key, reason).await.map(|()| None),
+            Lookup::Missing => Ok(None),
         }
     }
 

@@ -32,7 +32,16 @@ impl Settings {
         if evicted.is_none() && !roster.places.iter().any(|place| place.is_due(now)) {
             return Ok(0);
         }
-        let claimed = self.claim(name, evicted.as_ref()).await?;
+        self.report_due(name, evicted.as_ref()).await
+    }
+
+    /// Reports the ends that a watchlist shows, and removes them from it. Returns how many there were.
+    pub(super) async fn report_due(
+        &self,
+        name: RosterName<'_>,
+        evicted: Option<&SessionKey>,
+    ) -> Result<u64, SessionError> {
+        let claimed = self.claim(name, evicted).await?;
         let count = claimed.len() as u64;
         let keys: Vec<SessionKey> = claimed.iter().map(|end| end.key).collect();
         for end in claimed {

@@ -18,7 +18,7 @@ pub(super) const WATCHLISTS: u16 = 1_024;
 pub(super) const ATTEMPTS: usize = 16;
 
 /// Returns the watchlist of a session.
-fn watchlist_of(key: &SessionKey) -> RosterName<'static> {
+pub(super) fn watchlist_of(key: &SessionKey) -> RosterName<'static> {
     let shard = key.shard_bytes().iter();
     let hash = shard.fold(0_u32, |hash, &c| hash.wrapping_mul(31).wrapping_add(c.into()));
     RosterName::Watchlist((hash % u32::from(WATCHLISTS)) as u16)
@@ -44,7 +44,7 @@ impl Settings {
             }
             place.deadline = meta.deadline;
             place.owner = meta.facts.owner().map(Into::into);
-            place.ending = None;
+            // The mark of a session that is being ended stays: if it lives on, the next round removes the mark.
         })
         .await
     }
@@ -79,7 +79,11 @@ impl Settings {
         self.change_watchlist(key, |held| held.roster.remove(key)).await
     }
 
-    async fn change_watchlist(&self, key: &SessionKey, change: impl Fn(&mut HeldRoster)) -> Result<(), SessionError> {
+    pub(super) async fn change_watchlist(
+        &self,
+        key: &SessionKey,
+        change: impl Fn(&mut HeldRoster),
+    ) -> Result<(), SessionError> {
         for _ in 0..ATTEMPTS {
             let mut held = HeldRoster::take(self, watchlist_of(key)).await?;
             change(&mut held);
