@@ -78,7 +78,7 @@ pub(crate) async fn removes_the_places_of_the_dead(ctx: Context) {
     ctx.assert_missing(&roster_of("bob")).await;
 }
 
-/// Nobody reads the lists of owners who do not come back.
+/// The lists of owners who do not come back are not read any more.
 pub(crate) async fn removes_the_places_of_the_expired(ctx: Context) {
     if !ctx.profile().scan || !ctx.stops_the_clock() {
         return;
