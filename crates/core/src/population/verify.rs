@@ -62,14 +62,20 @@ impl Settings {
         }
     }
 
+    /// Returns the session under a key. A barrier can stand there instead, also under the key of a session that has
+    /// lived.
+    pub(super) async fn find_session(&self, key: &SessionKey) -> Result<Option<Stored>, SessionError> {
+        let found = match self.epochs {
+            true => self.read_in_epoch(key).await?,
+            false => self.storage.read(key).await?,
+        };
+        Ok(found.found().filter(|stored| stored.record.meta.facts.is_session()))
+    }
+
     /// Returns the session of a place, if it lives and still has this owner.
     pub(super) async fn find(&self, place: &Place, owner: &str) -> Result<Option<Stored>, SessionError> {
         for key in place.keys() {
-            let found = match self.epochs {
-                true => self.read_in_epoch(key).await?,
-                false => self.storage.read(key).await?,
-            };
-            if let Lookup::Found(stored) = found
+            if let Some(stored) = self.find_session(key).await?
                 && stored.record.meta.facts.owner() == Some(owner)
             {
                 return Ok(Some(stored));

@@ -232,6 +232,46 @@ async fn ends_have_their_reasons() {
     assert_eq!(world.take(), [ended(EndReason::Evicted, "bob")]);
 }
 
+/// A login is killed at one of its awaits after it has evicted a session, or before. The next login finds the place of
+/// the evicted session still, and puts a barrier under its key.
+#[tokio::test(start_paused = true)]
+async fn an_eviction_that_a_killed_process_has_not_reported_is_reported() {
+    for polls in 0.. {
+        let seen = Arc::new(Mutex::new(Vec::new()));
+        let process = |storage: Arc<dyn Storage>| -> Session {
+            let recorder = Arc::clone(&seen);
+            let events = Events::new().at_least_once().listen(move |event| {
+                if matches!(event.kind, EventKind::Ended(_)) {
+                    recorder.lock().unwrap().push(event.key);
+                }
+            });
+            let limit = Limit::per_owner(1).evict_oldest();
+            Session::builder(storage).events(events).limit(limit).build()
+        };
+        let log_in = async |session: &Session| {
+            let finished = session.enter(Visit::new(), async { session.log_in("ada") }).await?;
+            Ok::<_, SessionError>(finished.outcome.new_id().unwrap().key())
+        };
+        let storage = World::new(|builder| builder).storage;
+        let slow = Slow::shared(Arc::clone(&storage));
+        for operation in Operation::ALL {
+            slow.delays().before(operation, Duration::from_millis(1));
+            slow.delays().after(operation, Duration::from_millis(1));
+        }
+        let (dying, other) = (process(Arc::new(slow)), process(Arc::clone(&storage) as _));
+        let evicted = log_in(&other).await.unwrap();
+        let done = poll_times(polls, log_in(&dying)).await.is_some();
+        log_in(&other).await.unwrap();
+        tokio::time::sleep(Duration::from_secs(31)).await;
+        other.registry().maintain_once().await.unwrap();
+        assert!(seen.lock().unwrap().contains(&evicted), "after {polls} polls");
+        if done {
+            assert!(polls > 5, "the login was dropped at its awaits");
+            return;
+        }
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn an_end_by_a_former_key_is_reported_once_with_its_owner() {
     for reason in [EndReason::Operator, EndReason::Asked] {

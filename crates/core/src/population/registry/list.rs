@@ -6,7 +6,7 @@ use super::{Registry, SessionInfo, SessionList};
 use crate::error::SessionError;
 use crate::id::SessionKey;
 use crate::population::roster::{HeldRoster, RosterName};
-use crate::storage::{Cursor, Lookup, SessionHead, Stored};
+use crate::storage::{Cursor, SessionHead, Stored};
 
 /// The number of sessions that are looked up at a time by calls that go through all of them.
 pub(super) const PAGE: usize = 1_000;
@@ -26,15 +26,7 @@ impl Registry {
     }
 
     pub(super) async fn find(&self, key: &SessionKey) -> Result<Option<Stored>, SessionError> {
-        let settings = &self.settings;
-        let found = match settings.epochs {
-            true => settings.read_in_epoch(key).await?,
-            false => settings.storage.read(key).await?,
-        };
-        Ok(match found {
-            Lookup::Found(stored) if stored.record.meta.facts.is_session() => Some(stored),
-            _ => None,
-        })
+        self.settings.find_session(key).await
     }
 
     /// Lists up to `limit` sessions, from the beginning or from the [position](SessionList::next) of the page before.

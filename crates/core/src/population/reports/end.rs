@@ -19,9 +19,11 @@ impl Settings {
             return Ok(None);
         }
         match self.storage.read(key).await? {
-            Lookup::Found(stored) => self.prepare_known_end(stored, reason).await.map(Some),
+            Lookup::Found(stored) if stored.record.meta.facts.is_session() => {
+                self.prepare_known_end(stored, reason).await.map(Some)
+            }
             Lookup::Superseded => self.mark_moved(key, reason).await.map(|()| None),
-            Lookup::Missing => Ok(None),
+            Lookup::Found(_) | Lookup::Missing => Ok(None),
         }
     }
 

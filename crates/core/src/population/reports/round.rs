@@ -8,7 +8,7 @@ use crate::id::SessionKey;
 use crate::population::roster::{Committed, Ending, HeldRoster, Place, Roster, RosterName};
 use crate::population::verify::RESERVATION;
 use crate::settings::Settings;
-use crate::storage::{Lookup, Stored};
+use crate::storage::Stored;
 
 impl Settings {
     /// Reports the ends of sessions that were not reported yet. Returns how many there were.
@@ -114,11 +114,7 @@ impl Settings {
     /// Returns the session of a place, if it lives.
     async fn find_any(&self, place: &Place) -> Result<Option<Stored>, SessionError> {
         for key in place.keys() {
-            let found = match self.epochs {
-                true => self.read_in_epoch(key).await?,
-                false => self.storage.read(key).await?,
-            };
-            if let Lookup::Found(stored) = found {
+            if let Some(stored) = self.find_session(key).await? {
                 return Ok(Some(stored));
             }
         }
@@ -140,9 +136,9 @@ impl Settings {
     /// that live.
     async fn look_after_callbacks(&self, hub: &Hub) -> Result<(), SessionError> {
         for key in hub.callbacks.keys() {
-            match self.storage.read(&key).await? {
-                Lookup::Found(stored) => hub.callbacks.saw(&key, &stored.key, Some(stored.record)),
-                Lookup::Superseded | Lookup::Missing => {
+            match self.find_session(&key).await? {
+                Some(stored) => hub.callbacks.saw(&key, &stored.key, Some(stored.record)),
+                None => {
                     let reason = match hub.callbacks.has_expired(&key, self.storage.clock().now()) {
                         true => EndReason::Expired,
                         false => EndReason::Elsewhere,
