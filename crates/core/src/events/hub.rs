@@ -71,7 +71,7 @@ impl Events {
     /// [30 seconds](Events::report_within). An end is reported twice if the process that reports it is killed, or
     /// sleeps for 30 seconds, before it has noted that it did.
     ///
-    /// Creating, renewing and ending a session each take two more storage calls, four to end it; other requests none.
+    /// Creating a session and giving it a new id take two more storage calls, and ending one five; other requests none.
     /// All processes that share the storage must have the same setting.
     pub fn at_least_once(mut self) -> Self {
         self.at_least_once = true;
