@@ -147,7 +147,7 @@ async fn each_change_of_a_session_is_logged_once() -> Result<(), SessionError> {
     };
     work.in_session(visit.handle()).await?;
     fixture.visit(new.clone(), async { session.destroy().await }).await?;
-    assert_event("DEBUG", "session destroyed", &new);
+    assert_event("DEBUG", "session ended", &new);
     assert_fails!(visit.close().await, SessionError::Gone);
     assert_event("WARN", "commit refused", &new);
 

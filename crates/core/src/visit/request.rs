@@ -134,7 +134,7 @@ impl Visit {
     /// [logs in](crate::Session::log_in), for lists that the [registry](crate::Session::registry) makes.
     pub fn client(mut self, client: ClientFacts<'_>) -> Self {
         if !client.is_empty() {
-            self.extra.get_or_insert_default().client = Some(client.into_owned());
+            self.extra.get_or_insert_default().client = Some(client.bounded().into_owned());
         }
         self
     }

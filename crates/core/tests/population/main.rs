@@ -1,4 +1,5 @@
 //! Sessions as a population.
+#![allow(clippy::unwrap_used, reason = "in tests an unwrap is an assertion")]
 
 #[path = "../common/mod.rs"]
 mod common;
