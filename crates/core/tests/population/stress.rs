@@ -100,7 +100,11 @@ fn process(storage: &Arc<Plain>, limit: Limit, seed: u64, fails: bool) -> Sessio
         .default_expiration(sessile_core::Expiration::After(10 * MINUTE))
         .limit(limit)
         .lock_wait(MINUTE)
-        .rotation_grace(if seed % 2 == 0 { secs(5) } else { Duration::ZERO })
+        .rotation_grace(if seed.is_multiple_of(2) {
+            secs(5)
+        } else {
+            Duration::ZERO
+        })
         .build()
 }
 

@@ -134,7 +134,9 @@ impl Model {
     pub(super) fn end_all(&mut self, owner: usize, keep: Option<usize>) -> usize {
         let mut clients = self.of(owner);
         clients.retain(|client| Some(*client) != keep);
-        clients.iter().for_each(|client| drop(self.sessions.remove(client)));
+        clients.iter().for_each(|client| {
+            self.sessions.remove(client);
+        });
         clients.len()
     }
 
