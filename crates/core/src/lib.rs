@@ -57,7 +57,7 @@ pub use self::store::{
     Applied, Entry, EntryHead, EntryList, EntryVersion, LocalLocks, LocalLocksBuilder, LockedStore, LockedStoreBuilder,
     Locks, RecordStore,
 };
-pub use self::tasks::{RunInAll, RunInEach, TaskProgress};
+pub use self::tasks::{TaskProgress, TaskStream};
 pub use self::visit::{
     ActiveVisit, Ended, Finished, Handle, IdChange, InSession, Outcome, Scoped, Visit, Visits, WindowChange, Work,
 };

@@ -106,7 +106,7 @@ pub mod population {
     #[doc(inline)]
     pub use sessile_core::{
         Audit, ClientFacts, EndReason, EndedSession, Event, EventKind, EventStream, Events, Limit, Policy, Refusal,
-        Registry, RunInAll, RunInEach, SessionInfo, SessionList, TaskProgress,
+        Registry, SessionInfo, SessionList, TaskProgress, TaskStream,
     };
 }
 

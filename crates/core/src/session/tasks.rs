@@ -9,7 +9,7 @@ use super::Session;
 use crate::error::SessionError;
 use crate::id::SessionKey;
 use crate::keys::{Namespaces, Values};
-use crate::tasks::{self, RunInAll, RunInEach, TaskResult};
+use crate::tasks::{self, TaskResult, TaskStream};
 
 impl<N: Namespaces, V: Values> Session<N, V> {
     /// Runs a task on the session under this key: waits for its lock, loads it, runs the task in its context, and
@@ -116,14 +116,14 @@ impl<N: Namespaces, V: Values> Session<N, V> {
     /// Runs a task on each of these sessions, as [`run_in`](Session::run_in) does, and returns a stream of the keys and
     /// results in the order in which the tasks end. The task learns its session from [`key`](Session::key).
     ///
-    /// Up to 16 tasks run at a time, or as many as [`concurrency`](RunInEach::concurrency) says. A failure stops no
+    /// Up to 16 tasks run at a time, or as many as [`concurrency`](TaskStream::concurrency) says. A failure stops no
     /// other task; a session that has ended is a result, [`Gone`](SessionError::Gone). A panic is one, too:
     /// [`TaskPanicked`](SessionError::TaskPanicked).
     ///
     /// The tasks run while the stream is polled, in the caller's task. Between two calls to
-    /// [`next`](RunInEach::next), tasks that have begun stand still and keep their locks, until the lease ends and
+    /// [`next`](TaskStream::next), tasks that have begun stand still and keep their locks, until the lease ends and
     /// their commits fail with [`LockLost`](SessionError::LockLost). So do nothing there that takes long or waits for a
-    /// session: [collect](RunInEach::collect) the results, or send them elsewhere. Dropping the stream cancels the
+    /// session: [collect](TaskStream::collect) the results, or send them elsewhere. Dropping the stream cancels the
     /// tasks that run, without writing, and starts no others.
     ///
     /// ```
@@ -155,7 +155,7 @@ impl<N: Namespaces, V: Values> Session<N, V> {
         &self,
         keys: K,
         task: R,
-    ) -> RunInEach<impl Stream<Item = TaskResult<T>> + use<N, V, K, T, R, F>>
+    ) -> TaskStream<impl Stream<Item = TaskResult<T>> + use<N, V, K, T, R, F>>
     where
         K: IntoIterator<Item = SessionKey>,
         R: Fn() -> F,
@@ -200,7 +200,7 @@ impl<N: Namespaces, V: Values> Session<N, V> {
     pub fn run_in_all<T, R, F>(
         &self,
         task: R,
-    ) -> RunInAll<impl Stream<Item = Result<TaskResult<T>, SessionError>> + use<N, V, T, R, F>>
+    ) -> TaskStream<impl Stream<Item = Result<TaskResult<T>, SessionError>> + use<N, V, T, R, F>>
     where
         R: Fn() -> F,
         F: Future<Output = Result<T, SessionError>>,

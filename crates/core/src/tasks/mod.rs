@@ -2,7 +2,7 @@
 //!
 //! - [`run`] runs one task on one session, and finds deadlocks.
 //! - [`pool`] runs a bounded number of tasks at a time, on the sessions that a stream of keys names: a list of the
-//!   application for [`RunInEach`], or a scan of the storage for [`RunInAll`].
+//!   application ([`each`]), or a scan of the storage ([`all`]). A [`TaskStream`] has the results.
 
 mod all;
 mod each;
@@ -10,12 +10,12 @@ mod pool;
 mod progress;
 mod run;
 mod scan;
+mod stream;
 mod unwind;
 
-pub use self::all::RunInAll;
 pub(crate) use self::all::run_in_all;
-pub use self::each::RunInEach;
 pub(crate) use self::each::run_in_each;
 pub(crate) use self::pool::TaskResult;
 pub use self::progress::TaskProgress;
 pub(crate) use self::run::run;
+pub use self::stream::TaskStream;
