@@ -192,3 +192,27 @@ async fn of_an_audit() {
     })
     .await;
 }
+
+/// What surely was not stored takes no place: there is room at once.
+#[tokio::test(start_paused = true)]
+async fn that_are_certain_leave_no_place() {
+    for operation in [Operation::Create, Operation::Rotate] {
+        let (fixture, before) = prepared(Limit::per_owner(LIMIT)).await;
+        let carried = match operation {
+            Operation::Create => Visit::new(),
+            _ => Visit::from(before.ada[0].clone()),
+        };
+        fixture
+            .faults
+            .fail_next(operation, Fault::before(StorageErrorKind::Full));
+        let failed = in_visit(&fixture, carried, || fixture.session.log_in("bob")).await;
+        assert_fails!(failed, SessionError::Storage(_));
+        assert!(fixture.lives(&before.ada[0]).await && fixture.lives(&before.bob).await);
+        fixture.log_in("bob").await.unwrap();
+        assert_fails!(
+            fixture.log_in("bob").await,
+            SessionError::TooManySessions { limit: LIMIT }
+        );
+        fixture.assert_complete(LIMIT, "at the limit").await;
+    }
+}
