@@ -328,6 +328,7 @@ macro_rules! __with_cases {
                 removes_the_places_of_the_expired
                 adds_what_is_missing
                 adds_and_removes_at_once
+                believes_the_sessions_and_not_the_lists
                 is_not_needed_for_a_session_that_moves
                 removes_the_sessions_of_earlier_epochs
             ]

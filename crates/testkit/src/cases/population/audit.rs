@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use sessile_core::{Audit, HOUR, Session, SessionError, StorageErrorKind};
+use sessile_core::{Audit, Facts, HOUR, Session, SessionError, StorageErrorKind};
 
 use super::support::{
     anonymous, assert_owns, lives, regenerate, roster_of, session, session_with, sign_in, sign_in_again,
@@ -151,6 +151,23 @@ pub(crate) async fn adds_and_removes_at_once(ctx: Context) {
     let mut expected = [moved.key(), fourth.key()];
     expected.sort();
     assert_eq!(listed, expected);
+}
+
+/// The session says whose it is, and the list only where to look.
+pub(crate) async fn believes_the_sessions_and_not_the_lists(ctx: Context) {
+    let session = session(&ctx);
+    let id = sign_in(&session, "ada").await;
+    let mut locked = ctx.lock(&id.key()).await;
+    let mut record = successor(&locked.record, locked.record.payload.clone());
+    record.meta.facts = Facts::from_bytes(b"\x01\x03bob").expect("an owner");
+    ctx.storage().commit(&mut locked.lock, record).await.expect("commit");
+    assert_owns(&ctx, "ada", &[]).await;
+    assert_eq!(session.registry().end_all("ada").await.expect("end_all"), 0);
+    assert!(lives(&session, &id).await, "it is not the owner's any more");
+    if ctx.profile().scan {
+        assert_found(audit(&session).await, [1, 1, 0, 1, 0]);
+        assert_owns(&ctx, "bob", &[&id]).await;
+    }
 }
 
 /// A session that lost its place in the list takes one again when it moves.
