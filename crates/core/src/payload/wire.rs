@@ -158,7 +158,7 @@ impl<'a> Reader<'a> {
         Ok(span)
     }
 
-    #[inline]
+    #[inline(always)] // Called for each value, by so few callers that the compiler decides either way.
     pub(super) fn name(&mut self) -> Result<Name, RecordError> {
         let span = self.span("a name")?;
         // Most names are short and ASCII, and checking for ASCII is cheaper than validating UTF-8.
