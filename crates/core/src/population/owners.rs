@@ -8,7 +8,7 @@ use crate::events::{EndReason, PendingEnd};
 use crate::id::SessionKey;
 use crate::limit::Excess;
 use crate::settings::Settings;
-use crate::storage::Facts;
+use crate::storage::{Facts, Meta};
 
 /// The number of attempts to change a roster against other processes. Each has waited for the lock, so a conflict means
 /// that a roster was just created, or that a lease has ended.
@@ -26,6 +26,8 @@ pub(crate) struct Enlisted {
     taken_at: Timestamp,
     /// The former owner, and the key by which the session is in the former owner's roster.
     left: Option<(Box<str>, SessionKey)>,
+    /// `false` if the session moves and is not on its watchlist.
+    pub(crate) is_watched: bool,
 }
 
 impl Enlisted {
@@ -37,10 +39,13 @@ impl Enlisted {
     }
 
     /// Gives up the place in the roster of a former owner, now that the session has another. If that fails, the place
-    /// is found to be dead later.
-    pub(crate) async fn complete(self, settings: &Settings) {
-        if let Some((owner, key)) = self.left {
-            let _ = settings.leave(&owner, &key).await;
+    /// is found to be dead later. Puts a session on its watchlist that has `moved` and began before ends were reported.
+    pub(crate) async fn complete(self, settings: &Settings, key: &SessionKey, moved: Option<&Meta>) {
+        if let (false, Some(meta)) = (self.is_watched, moved) {
+            let _ = settings.watch(None, key, meta).await;
+        }
+        if let Some((owner, former)) = self.left {
+            let _ = settings.leave(&owner, &former).await;
         }
     }
 
@@ -68,6 +73,7 @@ impl Settings {
             taken: None,
             taken_at: self.storage.clock().now(),
             left: None,
+            is_watched: true,
         };
         match (former, facts.owner()) {
             (Some((former, from)), Some(owner)) if former == owner => {

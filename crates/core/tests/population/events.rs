@@ -232,6 +232,51 @@ async fn ends_have_their_reasons() {
     assert_eq!(world.take(), [ended(EndReason::Evicted, "bob")]);
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_login_that_is_refused_leaves_no_end_to_report() {
+    let world = World::new(|builder| builder.limit(Limit::per_owner(1)));
+    world.log_in("ada").await.unwrap();
+    let refused = world.log_in("ada").await;
+    assert!(
+        matches!(refused, Err(SessionError::TooManySessions { .. })),
+        "{refused:?}"
+    );
+    let guest = world
+        .session
+        .enter(Visit::new(), async { world.session.set("a", 1) })
+        .await
+        .unwrap();
+    let refused = world.session.enter(Visit::from(guest.outcome.new_id()), async {
+        world.session.start().await?;
+        world.session.log_in("ada")
+    });
+    assert!(matches!(refused.await, Err(SessionError::TooManySessions { .. })));
+    world.take();
+    tokio::time::sleep(Duration::from_secs(101)).await;
+    assert_eq!(world.session.registry().maintain_once().await.unwrap(), 2);
+    assert_eq!(world.take().len(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_session_that_is_ended_while_it_moves_is_reported_once() {
+    let world = World::new(|builder| builder);
+    let id = world.log_in("ada").await.unwrap();
+    let visit = world.session.open(Visit::from(id.clone()));
+    async {
+        world.session.start().await?;
+        world.session.regenerate_id()
+    }
+    .in_session(visit.handle())
+    .await
+    .unwrap();
+    assert!(world.session.registry().end(&id.key()).await.unwrap());
+    assert!(matches!(visit.close().await, Err(SessionError::Gone)));
+    world.take();
+    tokio::time::sleep(Duration::from_secs(101)).await;
+    assert_eq!(world.session.registry().maintain_once().await.unwrap(), 0);
+    assert!(world.take().is_empty());
+}
+
 /// A login is killed at one of its awaits after it has evicted a session, or before. The next login finds the place of
 /// the evicted session still, and puts a barrier under its key.
 #[tokio::test(start_paused = true)]

@@ -26,27 +26,57 @@ pub(super) fn watchlist_of(key: &SessionKey) -> RosterName<'static> {
 
 impl Settings {
     /// Puts a session that is about to be stored under `to` on its watchlist, if ends are reported at least once.
+    /// Returns `false` if it is about to move and is not on the list: its end was reported, or it began before ends were.
     pub(crate) async fn watch(
         &self,
         from: Option<&SessionKey>,
         to: &SessionKey,
         meta: &Meta,
-    ) -> Result<(), SessionError> {
+    ) -> Result<bool, SessionError> {
         if !self.watches {
-            return Ok(());
+            return Ok(true);
         }
-        self.change_watchlist(from.unwrap_or(to), |held| {
+        self.change_watchlist(to, |held| {
             let now = held.now;
-            let known = from.unwrap_or(to);
-            let place = held.roster.place_or_insert(known, now);
-            if let Some(from) = from {
-                place.move_on(*from, *to);
-            }
+            let place = match from {
+                None => held.roster.place_or_insert(to, now),
+                Some(from) => {
+                    let Some(place) = held.roster.place_of(from) else {
+                        return false;
+                    };
+                    place.move_on(*from, *to);
+                    place
+                }
+            };
             place.deadline = meta.deadline;
             place.owner = meta.facts.owner().map(Into::into);
             // The mark of a session that is being ended stays: if it lives on, the next round removes the mark.
+            true
         })
         .await
+    }
+
+    /// Notes that a session will never be stored under `to` after all: it was not created, or has not moved. Otherwise
+    /// an end would be reported that there never was, or under a key that the session never had.
+    pub(crate) async fn unwatch_move(&self, from: Option<&SessionKey>, to: &SessionKey) {
+        if !self.watches {
+            return;
+        }
+        let undone = self.change_watchlist(to, |held| match from {
+            None => held.roster.remove(to),
+            Some(from) => {
+                if let Some(place) = held
+                    .roster
+                    .place_of(from)
+                    .filter(|place| place.next.as_ref() == Some(to))
+                {
+                    place.next = None;
+                    // It has been stored under its present key.
+                    place.settled = true;
+                }
+            }
+        });
+        let _ = undone.await;
     }
 
     /// Notes that a session is about to be ended by this process, which reports it unless it dies.
@@ -79,16 +109,16 @@ impl Settings {
         self.change_watchlist(key, |held| held.roster.remove(key)).await
     }
 
-    pub(super) async fn change_watchlist(
+    pub(super) async fn change_watchlist<T>(
         &self,
         key: &SessionKey,
-        change: impl Fn(&mut HeldRoster),
-    ) -> Result<(), SessionError> {
+        change: impl Fn(&mut HeldRoster) -> T,
+    ) -> Result<T, SessionError> {
         for _ in 0..ATTEMPTS {
             let mut held = HeldRoster::take(self, watchlist_of(key)).await?;
-            change(&mut held);
+            let result = change(&mut held);
             if held.commit(self).await? == Committed::Yes {
-                return Ok(());
+                return Ok(result);
             }
         }
         Err(SessionError::LockTimeout)

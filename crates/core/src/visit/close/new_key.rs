@@ -26,10 +26,13 @@ impl Context {
         let created = match self.enlist(None, &key, &record.meta, &mut ends).await {
             Ok(enlisted) => {
                 let reply = self.settings.create(&key, record).await;
-                self.settle(enlisted, &key, reply).await
+                self.settle(enlisted, &key, None, reply).await
             }
             Err(error) => Err(error),
         };
+        if !may_be_stored(&created) {
+            Box::pin(self.settings.unwatch_move(None, &key)).await;
+        }
         self.deliver(ends).await;
         match created {
             Ok(reply) => made.handle_reply(reply),
@@ -56,13 +59,16 @@ impl Context {
                 if reply.is_err() {
                     self.release_or_log(lock).await;
                 }
-                self.settle(enlisted, &new, reply).await
+                self.settle(enlisted, &new, Some(&meta), reply).await
             }
             Err(error) => {
                 self.release_or_log(lock).await;
                 Err(error)
             }
         };
+        if !may_be_stored(&rotated) {
+            Box::pin(self.settings.unwatch_move(Some(&old), &new)).await;
+        }
         self.deliver(ends).await;
         rotated??;
         telemetry::rotated(&old, &new);
@@ -85,13 +91,16 @@ impl Context {
         }
         let before = from.map(|key| (key, &before));
         let enlist = async {
-            settings.watch(from, to, meta).await?;
-            settings.enlist(before, to, &meta.facts, ends).await
+            let is_watched = settings.watch(from, to, meta).await?;
+            let mut enlisted = settings.enlist(before, to, &meta.facts, ends).await?;
+            enlisted.is_watched = is_watched;
+            Ok::<_, SessionError>(enlisted)
         };
         Ok(Some(Box::pin(enlist).await?))
     }
 
-    /// Handles the reply of the storage to the creation or the move of a session that was enlisted.
+    /// Handles the reply of the storage to the creation or the move of a session that was enlisted. `moved` has the
+    /// metadata of one that has moved.
     ///
     /// # Errors
     ///
@@ -101,6 +110,7 @@ impl Context {
         &self,
         enlisted: Option<Enlisted>,
         key: &SessionKey,
+        moved: Option<&Meta>,
         reply: Result<(), StorageError>,
     ) -> Result<Result<(), StorageError>, SessionError> {
         let Some(enlisted) = enlisted else { return Ok(reply) };
@@ -110,7 +120,7 @@ impl Context {
                 self.settings.storage.destroy(key).await?;
                 return Err(SessionError::LockTimeout);
             }
-            Ok(()) => Box::pin(enlisted.complete(&self.settings)).await,
+            Ok(()) => Box::pin(enlisted.complete(&self.settings, key, moved)).await,
             // It may be stored later: the place stays until that is impossible.
             Err(error) if error.is_ambiguous() => {}
             Err(error) => {
@@ -128,5 +138,14 @@ impl Context {
         if !ends.is_empty() {
             Box::pin(self.settings.deliver(ends)).await;
         }
+    }
+}
+
+/// Returns whether a session is stored under its new key, or may be.
+fn may_be_stored(reply: &Result<Result<(), StorageError>, SessionError>) -> bool {
+    match reply {
+        Ok(Ok(())) => true,
+        Ok(Err(error)) => error.is_ambiguous(),
+        Err(_) => false,
     }
 }
