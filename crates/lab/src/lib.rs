@@ -2,6 +2,7 @@
 
 mod broken;
 mod broken_stores;
+pub mod population;
 pub mod process;
 pub mod redis;
 pub mod state_text;

@@ -112,6 +112,12 @@ impl ChildProcess {
             .expect("a message of the child in time")
     }
 
+    /// Returns the next message of the child, if it has sent one.
+    #[must_use]
+    pub fn try_receive(&self) -> Option<String> {
+        self.messages.try_recv().ok()
+    }
+
     /// Sends a message to the child.
     pub fn send(&mut self, message: &str) {
         writeln!(self.stdin, "{message}").expect("the child listens");
