@@ -7,6 +7,7 @@
 mod group;
 mod nemesis;
 mod options;
+#[allow(dead_code, reason = "the populations of sessions use the rest")]
 mod place;
 mod relay;
 mod scene;

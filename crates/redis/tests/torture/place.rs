@@ -10,6 +10,9 @@ pub(crate) const LEASE: Duration = Duration::from_secs(1);
 /// The time limit of a call. Longer than the highest latency.
 const TIMEOUT: Duration = Duration::from_millis(500);
 
+/// The time limit of a call, and the lease, if no server fails.
+const PATIENCE: Duration = Duration::from_secs(30);
+
 /// The variable in which workers find their place.
 pub(crate) const VARIABLE: &str = "SESSILE_TORTURE_REDIS";
 
@@ -27,6 +30,7 @@ pub(crate) struct Place {
     arrangement: &'static str,
     urls: Vec<String>,
     durable: Durable,
+    patient: bool,
 }
 
 impl Place {
@@ -48,11 +52,17 @@ impl Place {
             arrangement,
             urls,
             durable,
+            patient: false,
         }
     }
 
     pub(crate) fn durable(self, durable: Durable) -> Self {
         Self { durable, ..self }
+    }
+
+    /// Allows calls and locks a time that no machine needs, however busy it is: for tests in which no server fails.
+    pub(crate) fn patient(self) -> Self {
+        Self { patient: true, ..self }
     }
 
     /// Formats the place for an environment variable.
@@ -61,8 +71,9 @@ impl Place {
             arrangement,
             urls,
             durable,
+            patient,
         } = self;
-        format!("{arrangement} {durable:?} {}", urls.join(" "))
+        format!("{arrangement} {durable:?} {patient} {}", urls.join(" "))
     }
 
     /// Returns the place of a worker.
@@ -79,7 +90,13 @@ impl Place {
             Some("Everything") => Durable::Everything,
             _ => Durable::Nothing,
         };
-        place(words.map(str::to_owned).collect()).durable(durable)
+        let patient = words.next() == Some("true");
+        let place = place(words.map(str::to_owned).collect());
+        Self {
+            durable,
+            patient,
+            ..place
+        }
     }
 
     /// Connects as soon as a server replies: a worker may start while the servers are down.
@@ -90,7 +107,12 @@ impl Place {
             "cluster" => RedisServers::cluster(urls),
             _ => RedisServers::single(urls.concat()),
         };
-        let mut builder = RedisStorage::builder(servers.timeout(TIMEOUT)).lease(LEASE);
+        let (timeout, lease) = if self.patient {
+            (PATIENCE, PATIENCE)
+        } else {
+            (TIMEOUT, LEASE)
+        };
+        let mut builder = RedisStorage::builder(servers.timeout(timeout)).lease(lease);
         if self.durable != Durable::Nothing {
             builder = builder.durable(1, TIMEOUT / 2);
         }
