@@ -35,6 +35,9 @@ tasks:
   torture file [OPTIONS]       processes on one folder that are killed and stopped at random
       --seconds N              for N seconds (default 600)
       --seed N                 with the seed of another run
+  torture population [OPTIONS] owners, limits and ends of sessions across processes, in files and on Redis servers
+      --seconds N              for N seconds with each kind of fault (default 120)
+      --seed N                 with the seed of another run
   torture redis [OPTIONS]      processes on Redis servers that die, stall, fail over, fill up and are cut off;
                                SESSILE_REDIS_SERVER is the path of another server program
       --seconds N              for N seconds with each nemesis (default 20)

@@ -1,5 +1,7 @@
 //! `cargo xtask torture`: tests in their full size.
 
+use std::process::Command;
+
 use crate::Failure;
 use crate::cargo::{cargo, step};
 use crate::programs::Missing;
@@ -9,9 +11,12 @@ pub(crate) fn run(arguments: &[&str], missing: Missing) -> Result<(), Failure> {
     match arguments {
         ["count", rest @ ..] => count(rest),
         ["file", rest @ ..] => files(rest),
+        ["population", rest @ ..] => population(rest, missing),
         ["redis", rest @ ..] => servers(rest, missing),
-        [other, ..] => Err(format!("torture knows no {other}; known: count, file, redis")),
-        [] => Err("torture needs a name: count, file or redis".to_owned()),
+        [other, ..] => Err(format!(
+            "torture knows no {other}; known: count, file, population, redis"
+        )),
+        [] => Err("torture needs a name: count, file, population or redis".to_owned()),
     }
 }
 
@@ -36,17 +41,37 @@ fn count(arguments: &[&str]) -> Result<(), Failure> {
 fn files(arguments: &[&str]) -> Result<(), Failure> {
     let mut command = cargo("test");
     command.args(["--package", "sessile-file", "--test", "torture"]);
-    command.env("SESSILE_TORTURE_SECONDS", "600");
+    limit(&mut command, "600", arguments)?;
+    step("torture of the file storage", &mut command)
+}
+
+/// Runs worker processes on the sessions of a few owners, in files and on Redis servers.
+fn population(arguments: &[&str], missing: Missing) -> Result<(), Failure> {
+    ensure_server(missing)?;
+    for package in ["sessile-file", "sessile-redis"] {
+        let mut command = cargo("test");
+        command.args(["--package", package, "--test", "population", "--"]);
+        // One at a time: each needs all of the machine.
+        command.args(["--nocapture", "--test-threads=1"]);
+        limit(&mut command, "120", arguments)?;
+        step(&format!("torture of populations on {package}"), &mut command)?;
+    }
+    Ok(())
+}
+
+/// Passes the options of a torture without a command line of its own: for how long, and with which seed.
+fn limit(command: &mut Command, seconds: &str, arguments: &[&str]) -> Result<(), Failure> {
+    command.env("SESSILE_TORTURE_SECONDS", seconds);
     for option in arguments.chunks(2) {
         match option {
             ["--seconds", seconds] => command.env("SESSILE_TORTURE_SECONDS", seconds),
             ["--seed", seed] => command.env("SESSILE_SEED", seed),
             [name @ ("--seconds" | "--seed")] => return Err(format!("{name} takes a value")),
             [other, ..] => return Err(format!("{other} is not an option of this task")),
-            [] => &mut command,
+            [] => continue,
         };
     }
-    step("torture of the file storage", &mut command)
+    Ok(())
 }
 
 /// The seconds that each nemesis runs by default.
