@@ -1,6 +1,6 @@
 //! The sessions of one owner, in a roster.
 
-use super::roster::{Committed, HeldRoster, Place, RosterName};
+use super::roster::{ATTEMPTS, Committed, HeldRoster, Place, RosterName};
 use super::verify::{BARRIER, Standing};
 use crate::clock::Timestamp;
 use crate::error::SessionError;
@@ -9,10 +9,6 @@ use crate::id::SessionKey;
 use crate::limit::Excess;
 use crate::settings::Settings;
 use crate::storage::{Facts, Meta};
-
-/// The number of attempts to change a roster against other processes. Each has waited for the lock, so a conflict means
-/// that a roster was just created, or that a lease has ended.
-const ATTEMPTS: usize = 16;
 
 /// A roster without a limit is cleaned each time it has grown by this many places.
 const CLEANING: usize = 16;
@@ -77,7 +73,9 @@ impl Settings {
         };
         match (former, facts.owner()) {
             (Some((former, from)), Some(owner)) if former == owner => {
-                self.move_place(owner, from, to).await?;
+                let before = before.and_then(|(_, facts)| facts.authenticated_at());
+                let is_login = before != facts.authenticated_at();
+                self.move_place(owner, from, to, is_login).await?;
             }
             (former, owner) => {
                 if let Some(owner) = owner {
@@ -102,36 +100,31 @@ impl Settings {
         Err(SessionError::LockTimeout)
     }
 
-    async fn move_place(&self, owner: &str, from: &SessionKey, to: &SessionKey) -> Result<(), SessionError> {
-        for _ in 0..ATTEMPTS {
-            let mut held = HeldRoster::take(self, RosterName::Owner(owner)).await?;
+    async fn move_place(
+        &self,
+        owner: &str,
+        from: &SessionKey,
+        to: &SessionKey,
+        is_login: bool,
+    ) -> Result<(), SessionError> {
+        HeldRoster::change(self, RosterName::Owner(owner), |held| {
             let now = held.now;
-            match held.roster.place_of(from) {
-                Some(place) => place.move_on(*from, *to),
-                // A storage that has lost writes can have lost the place.
-                None => {
-                    let mut place = Place::new(*from, now);
-                    place.move_on(*from, *to);
-                    held.roster.places.push(place);
-                }
+            // A storage that has lost writes can have lost the place.
+            let place = held.roster.place_or_insert(from, now);
+            place.move_on(*from, *to);
+            if is_login {
+                // Places are in the order of the logins.
+                let place = place.clone();
+                held.roster.remove(to);
+                held.roster.places.push(place);
             }
-            if held.commit(self).await? == Committed::Yes {
-                return Ok(());
-            }
-        }
-        Err(SessionError::LockTimeout)
+        })
+        .await
     }
 
     /// Removes the place of a session that is dead or has another owner.
     pub(crate) async fn leave(&self, owner: &str, key: &SessionKey) -> Result<(), SessionError> {
-        for _ in 0..ATTEMPTS {
-            let mut held = HeldRoster::take(self, RosterName::Owner(owner)).await?;
-            held.roster.remove(key);
-            if held.commit(self).await? == Committed::Yes {
-                return Ok(());
-            }
-        }
-        Err(SessionError::LockTimeout)
+        HeldRoster::change(self, RosterName::Owner(owner), |held| held.roster.remove(key)).await
     }
 
     /// Returns the owner and the present key of a session that its visit has not loaded, if there is a limit: the place

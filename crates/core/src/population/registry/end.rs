@@ -4,12 +4,9 @@ use super::Registry;
 use crate::error::SessionError;
 use crate::events::{EndReason, PendingEnd};
 use crate::id::SessionKey;
-use crate::population::roster::{Committed, HeldRoster, RosterName};
+use crate::population::roster::{ATTEMPTS, Committed, HeldRoster, RosterName};
 use crate::population::verify::Standing;
 use crate::storage::Lookup;
-
-/// The number of attempts to bring an owner's list up to date, see [`Registry::end_all`].
-const ATTEMPTS: usize = 16;
 
 impl Registry {
     /// Ends a session. Returns whether there was one under this key.

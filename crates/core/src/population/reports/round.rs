@@ -1,11 +1,11 @@
 //! A round: looks for ends of sessions that were not reported.
 
-use super::watchlist::{ATTEMPTS, WATCHLISTS};
+use super::watchlist::WATCHLISTS;
 use crate::clock::Timestamp;
 use crate::error::SessionError;
 use crate::events::{EndReason, Hub, PendingEnd};
 use crate::id::SessionKey;
-use crate::population::roster::{Committed, Ending, HeldRoster, Place, Roster, RosterName};
+use crate::population::roster::{ATTEMPTS, Committed, Ending, HeldRoster, Place, Roster, RosterName};
 use crate::population::verify::RESERVATION;
 use crate::settings::Settings;
 use crate::storage::Stored;
@@ -48,7 +48,7 @@ impl Settings {
             self.report(end);
         }
         if count > 0 {
-            self.strike_off(name, &keys).await?;
+            HeldRoster::change(self, name, |held| keys.iter().for_each(|key| held.roster.remove(key))).await?;
         }
         Ok(count)
     }
@@ -119,17 +119,6 @@ impl Settings {
             }
         }
         Ok(None)
-    }
-
-    async fn strike_off(&self, name: RosterName<'_>, keys: &[SessionKey]) -> Result<(), SessionError> {
-        for _ in 0..ATTEMPTS {
-            let mut held = HeldRoster::take(self, name).await?;
-            keys.iter().for_each(|key| held.roster.remove(key));
-            if held.commit(self).await? == Committed::Yes {
-                return Ok(());
-            }
-        }
-        Err(SessionError::LockTimeout)
     }
 
     /// Runs the callbacks of sessions that other processes have ended or that have expired, and notes the data of those

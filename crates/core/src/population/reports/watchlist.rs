@@ -7,15 +7,12 @@
 use crate::error::SessionError;
 use crate::events::EndReason;
 use crate::id::SessionKey;
-use crate::population::roster::{Committed, Ending, HeldRoster, RosterName};
+use crate::population::roster::{Ending, HeldRoster, RosterName};
 use crate::settings::Settings;
 use crate::storage::Meta;
 
 /// The number of watchlists.
 pub(super) const WATCHLISTS: u16 = 1_024;
-
-/// The number of attempts to change a watchlist against other processes.
-pub(super) const ATTEMPTS: usize = 16;
 
 /// Returns the watchlist of a session.
 pub(super) fn watchlist_of(key: &SessionKey) -> RosterName<'static> {
@@ -114,13 +111,6 @@ impl Settings {
         key: &SessionKey,
         change: impl Fn(&mut HeldRoster) -> T,
     ) -> Result<T, SessionError> {
-        for _ in 0..ATTEMPTS {
-            let mut held = HeldRoster::take(self, watchlist_of(key)).await?;
-            let result = change(&mut held);
-            if held.commit(self).await? == Committed::Yes {
-                return Ok(result);
-            }
-        }
-        Err(SessionError::LockTimeout)
+        HeldRoster::change(self, watchlist_of(key), change).await
     }
 }

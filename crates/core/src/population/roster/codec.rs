@@ -4,9 +4,10 @@
 //!
 //! | bytes | |
 //! |---|---|
-//! | 1 | flags: 1 if there is a next key, 2 if the session was seen, 4, 8 and 16 for the last three |
+//! | 1 | flags: 1 if there are next keys, 2 if the session was seen, 4, 8 and 16 for the last three |
 //! | 32, 3 | the digest and the shard of the key |
-//! | 32, 3 | the next key, likewise, if there is one |
+//! | 1 | the number of next keys, if there are any |
+//! | 32, 3 | each of them, likewise |
 //! | 1 to 10 | when the place was taken: milliseconds as an unsigned LEB128 varint |
 //! | 1 to 10 | the deadline of the session, likewise, if it is known |
 //! | 2 or more | the owner: the length as a varint, and the text |
@@ -32,15 +33,16 @@ impl Roster {
         for place in &self.places {
             let flag = |set, flag| if set { flag } else { 0 };
             bytes.push(
-                flag(place.next.is_some(), HAS_NEXT)
+                flag(!place.next.is_empty(), HAS_NEXT)
                     | flag(place.settled, SETTLED)
                     | flag(place.deadline.is_some(), HAS_DEADLINE)
                     | flag(place.owner.is_some(), HAS_OWNER)
                     | flag(place.ending.is_some(), IS_ENDING),
             );
-            for key in place.keys() {
-                bytes.extend_from_slice(key.digest());
-                bytes.extend_from_slice(key.shard_bytes());
+            push_key(&mut bytes, &place.key);
+            if !place.next.is_empty() {
+                bytes.push(u8::try_from(place.next.len()).expect("a place has few keys"));
+                place.next.iter().for_each(|key| push_key(&mut bytes, key));
             }
             push_number(&mut bytes, place.since.as_millis());
             if let Some(deadline) = place.deadline {
@@ -71,7 +73,11 @@ impl Roster {
             let mut place = Place::new(take_key(&mut rest)?, Timestamp::MIN);
             place.settled = has(SETTLED);
             if has(HAS_NEXT) {
-                place.next = Some(take_key(&mut rest)?);
+                let (&count, after) = rest.split_first()?;
+                rest = after;
+                for _ in 0..count {
+                    place.next.push(take_key(&mut rest)?);
+                }
             }
             place.since = take_moment(&mut rest)?;
             if has(HAS_DEADLINE) {
@@ -92,6 +98,11 @@ impl Roster {
         }
         Some(Self { places })
     }
+}
+
+fn push_key(bytes: &mut Vec<u8>, key: &SessionKey) {
+    bytes.extend_from_slice(key.digest());
+    bytes.extend_from_slice(key.shard_bytes());
 }
 
 fn take_moment(bytes: &mut &[u8]) -> Option<Timestamp> {

@@ -11,6 +11,10 @@ use crate::id::SessionKey;
 use crate::settings::Settings;
 use crate::storage::{Facts, Lock, Locked, Lookup, Meta, Record, StorageError, StorageErrorKind};
 
+/// The number of attempts to change a roster against other processes. Each has waited for the lock, so a conflict means
+/// that the roster was just created, or that a lease has ended.
+pub(in crate::population) const ATTEMPTS: usize = 16;
+
 /// The time for which an empty roster stays. It is not destroyed, as only a commit checks that the lock is still held.
 const EMPTY_LIFETIME: Duration = Duration::from_secs(1);
 
@@ -65,6 +69,22 @@ impl HeldRoster {
             });
         }
         Ok(held)
+    }
+
+    /// Changes a roster in one step. The closure runs again if another process has made or taken the roster meanwhile.
+    pub(in crate::population) async fn change<T>(
+        settings: &Settings,
+        name: RosterName<'_>,
+        change: impl Fn(&mut Self) -> T,
+    ) -> Result<T, SessionError> {
+        for _ in 0..ATTEMPTS {
+            let mut held = Self::take(settings, name).await?;
+            let result = change(&mut held);
+            if held.commit(settings).await? == Committed::Yes {
+                return Ok(result);
+            }
+        }
+        Err(SessionError::LockTimeout)
     }
 
     /// Returns the roster as it is stored, without its lock.

@@ -8,7 +8,7 @@ use crate::events::EndReason;
 use crate::id::SessionKey;
 use crate::storage::{Facts, Role};
 
-pub(super) use self::held::{Committed, HeldRoster};
+pub(super) use self::held::{ATTEMPTS, Committed, HeldRoster};
 
 /// The name of a roster.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,12 +42,16 @@ pub(super) struct Roster {
     pub(super) places: Vec<Place>,
 }
 
+/// The number of keys that a place has in addition to that at which the session was found last.
+const MAX_NEXT: usize = 16;
+
 /// The place of one session in a roster.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Place {
     pub(super) key: SessionKey,
-    /// The key to which the session is moving or has moved: the place stands for both.
-    pub(super) next: Option<SessionKey>,
+    /// The keys to which the session may be moving or may have moved: the place stands for all of them. There is more
+    /// than one only if a move has failed, such as that of a visit that had lost its lock.
+    pub(super) next: Vec<SessionKey>,
     /// When the place was taken.
     pub(super) since: Timestamp,
     /// `true` if the session was seen. Until then it may be about to be created.
@@ -72,7 +76,7 @@ impl Place {
     pub(super) fn new(key: SessionKey, now: Timestamp) -> Self {
         Self {
             key,
-            next: None,
+            next: Vec::new(),
             since: now,
             settled: false,
             deadline: None,
@@ -89,23 +93,45 @@ impl Place {
 
     /// Returns the key under which the session is or was at last, as far as the place tells.
     pub(super) fn last_key(&self) -> &SessionKey {
-        self.next.as_ref().unwrap_or(&self.key)
+        self.next.last().unwrap_or(&self.key)
     }
 
     /// Returns whether the session is or was stored under this key.
     pub(super) fn is_of(&self, key: &SessionKey) -> bool {
-        self.key == *key || self.next.as_ref() == Some(key)
+        self.key == *key || self.next.contains(key)
     }
 
     /// Returns the keys under which the session can be, the older one first.
     pub(super) fn keys(&self) -> impl Iterator<Item = &SessionKey> {
-        [Some(&self.key), self.next.as_ref()].into_iter().flatten()
+        std::iter::once(&self.key).chain(&self.next)
     }
 
-    /// Records that the session is moving from one of its keys to another.
+    /// Records that the session is about to move from one of its keys to another.
+    ///
+    /// The visit that moves it may have lost its lock, so an earlier move from the same key may have taken place, or be
+    /// about to: its key stays.
     pub(super) fn move_on(&mut self, from: SessionKey, to: SessionKey) {
-        self.key = from;
-        self.next = Some(to);
+        if self.key != from {
+            self.found_at(from);
+        }
+        if self.next.len() == MAX_NEXT {
+            self.next.remove(0);
+        }
+        self.next.push(to);
+    }
+
+    /// Records that the session has not moved to a key, and never will.
+    pub(super) fn move_back(&mut self, to: &SessionKey) {
+        self.next.retain(|next| next != to);
+    }
+
+    /// Records where the session was found. Moves from there may be under way; moves from any other key have failed.
+    pub(super) fn found_at(&mut self, key: SessionKey) {
+        self.settled = true;
+        if self.key != key {
+            self.key = key;
+            self.next.clear();
+        }
     }
 }
 
