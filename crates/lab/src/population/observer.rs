@@ -1,5 +1,6 @@
 //! Observers: read the known sessions again and again.
 
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -8,6 +9,7 @@ use sessile_core::{Lookup, SessionKey, Storage};
 
 use super::call::{Call, Outcome, What};
 use super::clock::monotonic;
+use super::inventory::Inventory;
 use super::rng::Rng;
 use crate::locked;
 
@@ -34,10 +36,28 @@ impl Observed {
         std::mem::take(&mut locked(&self.calls))
     }
 
-    /// Reads all sessions that were not found dead yet, and one that was, until it is stopped.
-    pub(super) async fn observe(self: Arc<Self>, storage: Arc<dyn Storage>, seed: u64) {
+    /// Reads all sessions that were not found dead yet, and one that was, until it is stopped. With `scans`, looks for
+    /// sessions of owners that no process has told of.
+    pub(super) async fn observe(self: Arc<Self>, storage: Arc<dyn Storage>, seed: u64, scans: bool) {
         let mut rng = Rng::new(seed);
+        let mut known = BTreeSet::new();
         while !self.stopped.load(Ordering::SeqCst) {
+            if scans && let Ok(inventory) = Inventory::scan(&*storage).await {
+                let owned = inventory
+                    .sessions
+                    .into_iter()
+                    .filter_map(|(key, owner)| Some((key, owner?)));
+                for (key, owner) in owned.filter(|(key, _)| known.insert(*key)) {
+                    locked(&self.calls).push(Call {
+                        process: 0,
+                        begin: monotonic(),
+                        end: None,
+                        what: What::LogIn { owner, from: None },
+                        outcome: Outcome::Found(Some(key)),
+                    });
+                    self.add(key);
+                }
+            }
             let live = locked(&self.live).clone();
             for key in live {
                 if self.read(&*storage, &key).await == Some(false) {

@@ -68,7 +68,10 @@ impl Sessions {
                     seen: Vec::new(),
                     dead_from: None,
                 };
-                sessions.keys.insert(key, life);
+                // An observer that comes upon a session does not know when it began, and perhaps its process does.
+                if call.end.is_some() || !sessions.keys.contains_key(&key) {
+                    sessions.keys.insert(key, life);
+                }
             }
             if let (
                 Outcome::Unknown(_),

@@ -30,7 +30,8 @@ pub struct Summary {
 }
 
 impl Summary {
-    pub(super) fn of(calls: &[Call], crew: &Crew<'_>, strikes: u64, live: usize) -> Self {
+    pub(super) fn of(crew: &Crew<'_>, strikes: u64, live: usize) -> Self {
+        let calls = &crew.history.calls;
         let count = |is: &dyn Fn(&Call) -> bool| calls.iter().filter(|call| is(call)).count();
         let is_login = |call: &Call| matches!(call.what, What::LogIn { .. });
         let is_found = |call: &Call| matches!(call.outcome, Outcome::Found(_));

@@ -72,6 +72,8 @@ impl Plan {
         }
         let events = Events::new().listen(|event| {
             if let EventKind::Ended(reason) = event.kind {
+                // A listener that takes its time is killed at times before it is done.
+                std::thread::sleep(Duration::from_millis(10));
                 send(&format!("told {} {} {} .", monotonic(), reason.name(), event.key));
             }
         });
