@@ -76,6 +76,11 @@ pub(crate) fn task_ended(_is_ok: bool) {
     metrics::counter!(TASKS, "outcome" => if _is_ok { "ok" } else { "failed" }).increment(1);
 }
 
+/// The end of a session could not be noted before the session was ended.
+pub(crate) fn mark_failed(_key: &SessionKey, _error: &SessionError) {
+    event!(warn, session = %_key.fingerprint(), error = %_error.report(), "end of a session not noted; a round reports it");
+}
+
 /// Code of the application that was told of an event has panicked.
 pub(crate) fn listener_panicked() {
     event!(error, "listener or callback panicked");

@@ -20,6 +20,8 @@ pub(crate) struct Callbacks(Mutex<HashMap<SessionKey, Watched>>);
 struct Watched {
     callbacks: Vec<Callback>,
     last: Option<Record>,
+    /// The key that this process is about to give the session.
+    next: Option<SessionKey>,
 }
 
 impl Callbacks {
@@ -35,12 +37,28 @@ impl Callbacks {
         self.sessions().keys().copied().collect()
     }
 
+    /// Notes that this process is about to give a session another key.
+    pub(crate) fn is_moving(&self, from: &SessionKey, to: SessionKey) {
+        if let Some(watched) = self.sessions().get_mut(from) {
+            watched.next = Some(to);
+        }
+    }
+
+    /// Returns the key that this process was about to give a session.
+    pub(crate) fn next_of(&self, key: &SessionKey) -> Option<SessionKey> {
+        self.sessions().get(key)?.next
+    }
+
     /// Notes the present key of a session, and its record.
     pub(crate) fn saw(&self, before: &SessionKey, key: &SessionKey, record: Option<Record>) {
         let mut sessions = self.sessions();
-        if let Some(mut watched) = sessions.remove(before) {
-            watched.last = record.or(watched.last);
-            sessions.insert(*key, watched);
+        let Some(watched) = sessions.remove(before) else { return };
+        // Another visit may have registered callbacks under the present key.
+        let present = sessions.entry(*key).or_default();
+        present.callbacks.extend(watched.callbacks);
+        present.last = record.or(present.last.take()).or(watched.last);
+        if before == key {
+            present.next = watched.next;
         }
     }
 

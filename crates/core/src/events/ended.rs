@@ -23,6 +23,10 @@ pub(crate) struct PendingEnd {
     pub(crate) reason: EndReason,
     /// The data as this process saw it last.
     pub(crate) last: Option<Record>,
+    /// `true` if the session was on its watchlist, or there are none.
+    pub(crate) was_listed: bool,
+    /// When it is up to other processes to report the end.
+    pub(crate) due: Option<Timestamp>,
 }
 
 impl PendingEnd {
@@ -32,6 +36,20 @@ impl PendingEnd {
             owner: stored.record.meta.facts.owner().map(Into::into),
             reason,
             last: Some(stored.record),
+            was_listed: true,
+            due: None,
+        }
+    }
+
+    /// The end of a session of which only the key is known.
+    pub(crate) fn unseen(key: SessionKey, reason: EndReason) -> Self {
+        Self {
+            key,
+            owner: None,
+            reason,
+            last: None,
+            was_listed: true,
+            due: None,
         }
     }
 

@@ -83,8 +83,8 @@ pub enum EndReason {
     Expired = 2,
     /// It was ended by its key or its owner, through the [registry](crate::Registry).
     Operator = 3,
-    /// It was dropped before its time: by a storage for want of memory, or because its record was
-    /// [unreadable](crate::UnreadablePolicy).
+    /// It was dropped before its time: by the storage, such as for want of memory, or because its record was
+    /// [unreadable](crate::UnreadablePolicy). A session that a [limit](crate::Limit) ends is `OverLimit`.
     Evicted = 4,
     /// Its owner has logged in [once too often](crate::Limit).
     OverLimit = 5,

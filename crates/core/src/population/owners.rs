@@ -31,7 +31,8 @@ impl Enlisted {
     /// given away, and the barrier that was to prevent that may have fallen since. The session must not live then.
     pub(crate) fn is_late(&self, settings: &Settings) -> bool {
         let now = settings.storage.clock().now();
-        self.taken.is_some() && self.taken_at.until(now) >= BARRIER
+        let has_place = self.taken.is_some() || settings.watches;
+        has_place && self.taken_at.until(now) >= BARRIER
     }
 
     /// Gives up the place in the roster of a former owner, now that the session has another. If that fails, the place
@@ -55,13 +56,15 @@ impl Enlisted {
 
 impl Settings {
     /// Sees to it that a session that is about to be stored under `to` is not missing from the roster of its owner.
-    /// `before` is its present key with its present facts, if it is stored. Adds the sessions that were ended to make
+    /// `before` is its present key with its present facts, if it is stored. After a login, it is the last of its owner's
+    /// sessions. Adds the sessions that were ended to make
     /// room: they have to be reported once no lock is held.
     pub(crate) async fn enlist(
         &self,
         before: Option<(&SessionKey, &Facts)>,
         to: &SessionKey,
         facts: &Facts,
+        is_login: bool,
         ends: &mut Vec<PendingEnd>,
     ) -> Result<Enlisted, SessionError> {
         let former = before.and_then(|(key, facts)| Some((facts.owner()?, key)));
@@ -73,8 +76,6 @@ impl Settings {
         };
         match (former, facts.owner()) {
             (Some((former, from)), Some(owner)) if former == owner => {
-                let before = before.and_then(|(_, facts)| facts.authenticated_at());
-                let is_login = before != facts.authenticated_at();
                 self.move_place(owner, from, to, is_login).await?;
             }
             (former, owner) => {
@@ -111,6 +112,7 @@ impl Settings {
             let now = held.now;
             // A storage that has lost writes can have lost the place.
             let place = held.roster.place_or_insert(from, now);
+            place.since = now;
             place.move_on(*from, *to);
             if is_login {
                 // Places are in the order of the logins.
@@ -191,7 +193,7 @@ impl Settings {
             let now = held.now;
             match self.verify(&mut held.roster.places[index], owner, now).await? {
                 Standing::Live(stored) => last_active.push(stored.record.meta.last_active),
-                Standing::Pending => last_active.push(held.roster.places[index].since),
+                Standing::Pending | Standing::Unreadable => last_active.push(held.roster.places[index].since),
                 Standing::Dead => {
                     held.roster.places.remove(index);
                     continue;
@@ -206,8 +208,14 @@ impl Settings {
     async fn evict(&self, mut place: Place, owner: &str, now: Timestamp) -> Result<Option<PendingEnd>, SessionError> {
         loop {
             match self.verify(&mut place, owner, now).await? {
-                Standing::Live(stored) => return self.end(stored, EndReason::OverLimit).await,
+                // A session that has moved in between is found under its new key.
+                Standing::Live(stored) => {
+                    if let Some(end) = self.end(stored, EndReason::OverLimit).await? {
+                        return Ok(Some(end));
+                    }
+                }
                 Standing::Dead => return Ok(None),
+                Standing::Unreadable => return self.end_unseen(place.keys(), owner, EndReason::OverLimit).await,
                 Standing::Pending => {
                     if self.bar(&place.key).await? {
                         return Ok(None);

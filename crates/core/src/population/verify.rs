@@ -22,6 +22,13 @@ pub(super) enum Standing {
     Pending,
     /// There will never be a session in this place again.
     Dead,
+    /// There is a record that cannot be read: perhaps a session, which can be ended, but not looked at.
+    Unreadable,
+}
+
+/// Returns whether an error is about one record alone, and not about the storage.
+pub(super) fn is_corrupt(error: &SessionError) -> bool {
+    matches!(error, SessionError::Storage(error) if error.kind() == StorageErrorKind::Corrupt)
 }
 
 impl Settings {
@@ -34,16 +41,17 @@ impl Settings {
         now: Timestamp,
     ) -> Result<Standing, SessionError> {
         loop {
-            if let Some(stored) = self.find(place, owner).await? {
-                place.settled = true;
-                if stored.key != place.key {
-                    place.key = stored.key;
-                    place.next = None;
+            match self.find(place, owner).await {
+                Ok(Some(stored)) => {
+                    place.found_at(stored.key);
+                    return Ok(Standing::Live(stored));
                 }
-                return Ok(Standing::Live(stored));
+                Ok(None) => {}
+                Err(error) if is_corrupt(&error) => return Ok(Standing::Unreadable),
+                Err(error) => return Err(error),
             }
             // A session that was seen, or was on the move, has existed.
-            if place.settled || place.next.is_some() {
+            if place.settled || !place.next.is_empty() {
                 return Ok(Standing::Dead);
             }
             // So has one that has left its key, or began in an earlier epoch; and one that is barred never will.
@@ -51,10 +59,12 @@ impl Settings {
                 place.settled = true;
                 continue;
             }
-            if place.since.until(now) < RESERVATION {
+            let age = place.since.until(now);
+            if age < RESERVATION {
                 return Ok(Standing::Pending);
             }
-            if self.bar(&place.key).await? {
+            // A session that is created later than that is destroyed at once by the visit that creates it.
+            if age > BARRIER + RESERVATION || self.bar(&place.key).await? {
                 return Ok(Standing::Dead);
             }
             // It has just been created after all; or it has moved on, and has another owner by now.

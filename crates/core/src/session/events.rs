@@ -22,7 +22,8 @@ impl<N: Namespaces, V: Values> Session<N, V> {
     ///
     /// The session has to be stored: a new one is once it was [closed](Session::close). If this process ends the
     /// session, the function is called then. If it expires, or another process ends it, the function is called by the
-    /// next round of [`Registry::maintain`](crate::Registry::maintain) in this process. If another process gives it a
+    /// next round of [`Registry::maintain`](crate::Registry::maintain) in this process; without rounds, functions of such
+    /// sessions stay in memory. If another process gives it a
     /// new id, it counts as ended [elsewhere](crate::EndReason::Elsewhere), unless there is a
     /// [grace](crate::SessionBuilder::rotation_grace).
     ///

@@ -24,7 +24,7 @@ impl Context {
         let mut ended = None;
         let mut ends = Vec::new();
         for (index, key) in key.iter().chain(&others).enumerate() {
-            let end = self.settings.prepare_end(key, EndReason::Asked).await?;
+            let end = self.settings.prepare_end(key, EndReason::Asked).await;
             let own_place = match &known {
                 Some(owner) => owner.clone().map(|owner| (owner, *key)),
                 None => self.settings.find_limited(key).await,
@@ -33,6 +33,8 @@ impl Context {
                 ended.get_or_insert((index, *key));
                 place = place.or(own_place);
                 ends.extend(end);
+            } else if let Some(end) = end {
+                self.settings.abandon_end(end).await;
             }
         }
         let forgotten = {

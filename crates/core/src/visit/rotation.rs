@@ -24,6 +24,10 @@ impl Context {
             begin_lifetime(payload, default, now)?;
             payload.set_authenticated_at(Some(now));
             payload.changed = true;
+            if let Some(owner) = state.facts().owner() {
+                let facts = state.facts().with_owner(Some((owner, now)));
+                state.cold_mut().next_facts = Some(facts);
+            }
             Ok(())
         })
     }

@@ -7,6 +7,7 @@ use super::list::PAGE;
 use crate::error::SessionError;
 use crate::id::SessionKey;
 use crate::population::roster::{Committed, HeldRoster, Place, RosterName};
+use crate::population::verify::is_corrupt;
 use crate::storage::Role;
 use crate::telemetry;
 
@@ -114,8 +115,11 @@ impl Registry {
         for key in sessions {
             held.keep(settings).await?;
             let mut place = Place::new(*key, held.now);
-            let Some(stored) = settings.find(&place, owner).await? else {
-                continue;
+            let stored = match settings.find(&place, owner).await {
+                Ok(Some(stored)) => stored,
+                Ok(None) => continue,
+                Err(error) if is_corrupt(&error) => continue,
+                Err(error) => return Err(error),
             };
             if held.roster.place_of(&stored.key).is_none() {
                 place.key = stored.key;

@@ -5,7 +5,7 @@ use crate::error::SessionError;
 use crate::events::{EndReason, PendingEnd};
 use crate::id::SessionKey;
 use crate::population::roster::{ATTEMPTS, Committed, HeldRoster, RosterName};
-use crate::population::verify::Standing;
+use crate::population::verify::{Standing, is_corrupt};
 use crate::storage::Lookup;
 
 impl Registry {
@@ -18,7 +18,12 @@ impl Registry {
     /// [`Storage`](SessionError::Storage): the session may still exist.
     pub async fn end(&self, key: &SessionKey) -> Result<bool, SessionError> {
         let settings = &self.settings;
-        let Some(stored) = self.find(key).await? else {
+        let found = match self.find(key).await {
+            // It cannot be looked at, but ended.
+            Err(error) if is_corrupt(&error) => return self.end_moved(key).await,
+            found => found?,
+        };
+        let Some(stored) = found else {
             // It may have moved, and only ending follows it there. A key that was not left is not touched: a list of
             // sessions may come into being under it at any time.
             return match settings.storage.read(key).await? {
@@ -38,10 +43,10 @@ impl Registry {
         Ok(true)
     }
 
-    /// Ends a session that has left this key.
+    /// Ends a session of which nothing but a key is known, perhaps a former one.
     async fn end_moved(&self, key: &SessionKey) -> Result<bool, SessionError> {
         let (settings, reason) = (&self.settings, EndReason::Operator);
-        settings.mark_moved(key, reason).await?;
+        settings.mark_moved(key, reason).await;
         let is_found = settings.storage.destroy(key).await?.is_found();
         if is_found {
             settings.report_moved(key, reason).await;
@@ -51,12 +56,14 @@ impl Registry {
 
     /// Ends all sessions of an owner. Returns how many.
     ///
-    /// When it has returned, no visit ever loads a session again that this owner had when it was called. A login that
-    /// is under way meanwhile may come after.
+    /// When it has returned, no visit ever loads a session again that this owner had when it was called, unless the
+    /// session has left the owner meanwhile: by [`log_out`](crate::Session::log_out), or by the login of another. A login
+    /// that is under way meanwhile may come after.
     ///
     /// # Errors
     ///
-    /// [`Storage`](SessionError::Storage): some of the sessions may still exist.
+    /// [`Storage`](SessionError::Storage): some of the sessions may still exist. [`LockTimeout`](SessionError::LockTimeout)
+    /// and [`TooManyWaiters`](SessionError::TooManyWaiters) if others change the same list for too long.
     pub async fn end_all(&self, owner: &str) -> Result<usize, SessionError> {
         self.end_except(owner, None).await
     }
@@ -116,8 +123,16 @@ impl Registry {
                 let is_kept = keep.is_some_and(|keep| place.is_of(&keep));
                 let stays = match settings.verify(place, owner, now).await? {
                     _ if is_kept => true,
-                    Standing::Live(stored) => {
-                        ends.extend(settings.end(stored, EndReason::Operator).await?);
+                    Standing::Live(stored) => match settings.end(stored, EndReason::Operator).await? {
+                        Some(end) => {
+                            ends.push(end);
+                            false
+                        }
+                        // It may have moved in between: look again, under its new key.
+                        None => continue,
+                    },
+                    Standing::Unreadable => {
+                        ends.extend(settings.end_unseen(place.keys(), owner, EndReason::Operator).await?);
                         false
                     }
                     Standing::Pending => true,

@@ -6,6 +6,7 @@ use super::{Registry, SessionInfo, SessionList};
 use crate::error::SessionError;
 use crate::id::SessionKey;
 use crate::population::roster::{HeldRoster, RosterName};
+use crate::population::verify::is_corrupt;
 use crate::storage::{Cursor, SessionHead, Stored};
 
 /// The number of sessions that are looked up at a time by calls that go through all of them.
@@ -143,7 +144,7 @@ impl Registry {
         let roster = HeldRoster::peek(settings, name).await?;
         let mut sessions = Vec::new();
         for place in &roster.places {
-            sessions.extend(settings.find(place, owner).await?);
+            sessions.extend(readable(settings.find(place, owner).await)?);
         }
         if sessions.len() == roster.places.len() {
             return Ok(sessions);
@@ -154,7 +155,7 @@ impl Registry {
         sessions.clear();
         for index in 0..held.roster.places.len() {
             held.keep(settings).await?;
-            sessions.extend(settings.find(&held.roster.places[index], owner).await?);
+            sessions.extend(readable(settings.find(&held.roster.places[index], owner).await)?);
         }
         // A conflict means that the roster was not cleaned, and the next reader does it.
         let _ = held.commit(settings).await?;
@@ -176,5 +177,13 @@ impl Registry {
         page.sessions
             .retain(|head| head.meta.facts.is_session() && head.meta.facts.epoch() >= epoch);
         Ok((page.sessions, page.next))
+    }
+}
+
+/// Leaves out a record that cannot be read, as it says nothing of the others.
+fn readable(found: Result<Option<Stored>, SessionError>) -> Result<Option<Stored>, SessionError> {
+    match found {
+        Err(error) if is_corrupt(&error) => Ok(None),
+        found => found,
     }
 }

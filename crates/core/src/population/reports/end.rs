@@ -10,34 +10,71 @@ use crate::telemetry;
 impl Settings {
     /// Prepares the end of a session by its key. Returns `None` if there are no events, no session, or one that has left
     /// this key: its end is [reported](Settings::report_moved) without it.
-    pub(crate) async fn prepare_end(
+    pub(crate) async fn prepare_end(&self, key: &SessionKey, reason: EndReason) -> Option<PendingEnd> {
+        self.hub.as_ref()?;
+        // Ending comes first: if the storage fails, or the record cannot be read, the session is ended all the same, if
+        // that is possible, and its end is reported as far as it is known.
+        match self.storage.read(key).await {
+            Ok(Lookup::Found(stored)) if stored.record.meta.facts.is_session() => {
+                Some(self.prepare_known_end(PendingEnd::new(stored, reason)).await)
+            }
+            Ok(Lookup::Superseded) => {
+                self.mark_moved(key, reason).await;
+                None
+            }
+            _ => None,
+        }
+    }
+
+    async fn prepare_known_end(&self, mut end: PendingEnd) -> PendingEnd {
+        if self.watches {
+            end.due = Some(self.storage.clock().now() + self.report_within);
+            match self.mark_ending(&end).await {
+                Ok(was_listed) => end.was_listed = was_listed,
+                // The session has been on the list since it was created, so a round reports the end in any case.
+                Err(error) => telemetry::mark_failed(&end.key, &error),
+            }
+        }
+        end
+    }
+
+    /// Notes that a session was not ended, although that was prepared: it had ended already.
+    pub(crate) async fn abandon_end(&self, end: PendingEnd) {
+        if !end.was_listed {
+            // Its end was reported, and the mark would have it reported again.
+            let _ = self.unwatch(&end.key).await;
+        }
+    }
+
+    /// Ends a session, even if its lock is held. Returns its end if it lived under this key.
+    pub(crate) async fn end(&self, stored: Stored, reason: EndReason) -> Result<Option<PendingEnd>, SessionError> {
+        let end = self.prepare_known_end(PendingEnd::new(stored, reason)).await;
+        if self.storage.destroy(&end.key).await?.is_found() {
+            return Ok(Some(end));
+        }
+        self.abandon_end(end).await;
+        Ok(None)
+    }
+
+    /// Ends the session of a place although its record cannot be read. Returns its end if there was a record.
+    pub(crate) async fn end_unseen<'a>(
         &self,
-        key: &SessionKey,
+        keys: impl Iterator<Item = &'a SessionKey>,
+        owner: &str,
         reason: EndReason,
     ) -> Result<Option<PendingEnd>, SessionError> {
-        if self.hub.is_none() {
-            return Ok(None);
-        }
-        match self.storage.read(key).await? {
-            Lookup::Found(stored) if stored.record.meta.facts.is_session() => {
-                self.prepare_known_end(stored, reason).await.map(Some)
+        let mut ended = None;
+        for key in keys {
+            let mut end = PendingEnd::unseen(*key, reason);
+            end.owner = Some(owner.into());
+            let end = self.prepare_known_end(end).await;
+            if self.storage.destroy(key).await?.is_found() {
+                ended = Some(end);
+            } else {
+                self.abandon_end(end).await;
             }
-            Lookup::Superseded => self.mark_moved(key, reason).await.map(|()| None),
-            Lookup::Found(_) | Lookup::Missing => Ok(None),
         }
-    }
-
-    async fn prepare_known_end(&self, stored: Stored, reason: EndReason) -> Result<PendingEnd, SessionError> {
-        let end = PendingEnd::new(stored, reason);
-        self.mark_ending(&end.key, end.owner.as_deref(), reason).await?;
-        Ok(end)
-    }
-
-    /// Ends a session, even if its lock is held. Returns its end if it lived.
-    pub(crate) async fn end(&self, stored: Stored, reason: EndReason) -> Result<Option<PendingEnd>, SessionError> {
-        let end = self.prepare_known_end(stored, reason).await?;
-        let found = self.storage.destroy(&end.key).await?.is_found();
-        Ok(found.then_some(end))
+        Ok(ended)
     }
 
     /// Reports ends, and takes the sessions off their watchlists. The caller holds no lock.
@@ -46,15 +83,19 @@ impl Settings {
     pub(crate) async fn deliver(&self, ends: Vec<PendingEnd>) {
         for end in ends {
             let key = end.key;
+            let is_late = end.due.is_some_and(|due| due <= self.storage.clock().now());
+            if is_late && matches!(self.reclaim(&end).await, Ok(false)) {
+                // Another process has reported it.
+                continue;
+            }
             self.report(end);
             let _ = self.unwatch(&key).await;
         }
     }
 
     /// Reports an end of which nothing but the key is known.
-    pub(crate) fn report_unheard(&self, key: &SessionKey, reason: EndReason) {
-        telemetry::ended(key, reason.name());
-        self.emit(EventKind::Ended(reason), key, None);
+    pub(crate) fn report_unseen(&self, key: &SessionKey, reason: EndReason) {
+        self.report(PendingEnd::unseen(*key, reason));
     }
 
     pub(super) fn report(&self, end: PendingEnd) {

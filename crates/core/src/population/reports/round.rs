@@ -6,9 +6,9 @@ use crate::error::SessionError;
 use crate::events::{EndReason, Hub, PendingEnd};
 use crate::id::SessionKey;
 use crate::population::roster::{ATTEMPTS, Committed, Ending, HeldRoster, Place, Roster, RosterName};
-use crate::population::verify::RESERVATION;
+use crate::population::verify::{BARRIER, RESERVATION, is_corrupt};
 use crate::settings::Settings;
-use crate::storage::Stored;
+use crate::storage::{Lookup, Stored};
 
 impl Settings {
     /// Reports the ends of sessions that were not reported yet. Returns how many there were.
@@ -16,13 +16,21 @@ impl Settings {
         let mut reported = 0;
         let Some(hub) = &self.hub else { return Ok(0) };
         let round = hub.next_round();
+        // A failure, such as that of one server of several, does not keep others from being looked through.
+        let mut failure = None;
         if self.watches {
             for number in 0..WATCHLISTS {
-                reported += self.look_through(RosterName::Watchlist(number), round).await?;
+                match self.look_through(RosterName::Watchlist(number), round).await {
+                    Ok(count) => reported += count,
+                    Err(error) => failure = failure.or(Some(error)),
+                }
             }
         }
         self.look_after_callbacks(hub).await?;
-        Ok(reported)
+        match failure {
+            None => Ok(reported),
+            Some(error) => Err(error),
+        }
     }
 
     async fn look_through(&self, name: RosterName<'_>, round: usize) -> Result<u64, SessionError> {
@@ -64,7 +72,7 @@ impl Settings {
         if place.ending.is_some() || place.since.until(now) < RESERVATION {
             return Ok(None);
         }
-        let is_gone = self.find_any(place).await?.is_none();
+        let is_gone = matches!(self.find_any(place).await, Ok(None));
         Ok(is_gone.then_some(place.key))
     }
 
@@ -81,10 +89,20 @@ impl Settings {
                 held.keep(self).await?;
                 let now = held.now;
                 let place = &mut held.roster.places[index];
-                if let Some(stored) = self.find_any(place).await? {
-                    place.update(&stored);
+                match self.find_any(place).await {
+                    Ok(Some(stored)) => {
+                        place.update(&stored);
+                        continue;
+                    }
+                    Ok(None) => {}
+                    // It says nothing of the others, and is looked at again.
+                    Err(error) if is_corrupt(&error) => continue,
+                    Err(error) => return Err(error),
+                }
+                if !self.is_gone_for_ever(place, now).await? {
                     continue;
                 }
+                let key = self.ended_key(place, now).await?;
                 // The present end of a session is later than the deadline that it had when it was looked at.
                 let is_over = place.deadline.is_some_and(|deadline| deadline <= now);
                 let unmarked = if is_over {
@@ -97,18 +115,44 @@ impl Settings {
                     reason,
                     due: now + self.report_within,
                 });
-                claimed.push(PendingEnd {
-                    key: *place.last_key(),
-                    owner: place.owner.clone(),
-                    reason,
-                    last: None,
-                });
+                let mut end = PendingEnd::unseen(key, reason);
+                end.owner = place.owner.clone();
+                claimed.push(end);
+                if let Some(hub) = &self.hub {
+                    // Callbacks were registered under whichever key the session had then.
+                    place.keys().for_each(|former| hub.callbacks.saw(former, &key, None));
+                }
             }
             if held.commit(self).await? == Committed::Yes {
                 return Ok(claimed);
             }
         }
         Err(SessionError::LockTimeout)
+    }
+
+    /// Returns whether there will never be a session in a place again. One that has just taken it may be about to be
+    /// created, by a visit that destroys it if it has taken too long.
+    async fn is_gone_for_ever(&self, place: &mut Place, now: Timestamp) -> Result<bool, SessionError> {
+        if place.settled || !place.next.is_empty() || place.since.until(now) > BARRIER + RESERVATION {
+            return Ok(true);
+        }
+        if self.bar(&place.key).await? {
+            return Ok(true);
+        }
+        // It was created after all, or a barrier stands there already.
+        place.settled = true;
+        Ok(false)
+    }
+
+    /// Returns the key under which the session of a place has ended, as far as that can be told. A session that was about
+    /// to move a moment ago has moved if it has left a tombstone. Later there may be none any more, and a move that has
+    /// not failed is likely to have taken place.
+    async fn ended_key(&self, place: &Place, now: Timestamp) -> Result<SessionKey, SessionError> {
+        let has_moved = match place.since.until(now) < RESERVATION {
+            true => matches!(self.storage.read(&place.key).await?, Lookup::Superseded),
+            false => true,
+        };
+        Ok(if has_moved { *place.last_key() } else { place.key })
     }
 
     /// Returns the session of a place, if it lives.
@@ -125,19 +169,19 @@ impl Settings {
     /// that live.
     async fn look_after_callbacks(&self, hub: &Hub) -> Result<(), SessionError> {
         for key in hub.callbacks.keys() {
-            match self.find_session(&key).await? {
+            let mut found = self.find_session(&key).await?;
+            // A move that is under way in this process has not been noted yet.
+            if let (None, Some(next)) = (&found, hub.callbacks.next_of(&key)) {
+                found = self.find_session(&next).await?;
+            }
+            match found {
                 Some(stored) => hub.callbacks.saw(&key, &stored.key, Some(stored.record)),
                 None => {
                     let reason = match hub.callbacks.has_expired(&key, self.storage.clock().now()) {
                         true => EndReason::Expired,
                         false => EndReason::Elsewhere,
                     };
-                    hub.callbacks.run(PendingEnd {
-                        key,
-                        owner: None,
-                        reason,
-                        last: None,
-                    });
+                    hub.callbacks.run(PendingEnd::unseen(key, reason));
                 }
             }
         }
@@ -149,11 +193,7 @@ impl Place {
     /// Brings the place of a session that lives up to date.
     fn update(&mut self, stored: &Stored) {
         let meta = &stored.record.meta;
-        if stored.key != self.key {
-            self.key = stored.key;
-            self.next = None;
-        }
-        self.settled = true;
+        self.found_at(stored.key);
         self.deadline = meta.deadline;
         self.owner = meta.facts.owner().map(Into::into);
         self.ending = None;

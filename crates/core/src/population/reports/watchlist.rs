@@ -5,7 +5,8 @@
 //! ends it reports that itself; then it is up to the next [round](super::round).
 
 use crate::error::SessionError;
-use crate::events::EndReason;
+use crate::events::PendingEnd;
+use crate::expiration::earliest;
 use crate::id::SessionKey;
 use crate::population::roster::{Ending, HeldRoster, RosterName};
 use crate::settings::Settings;
@@ -41,8 +42,11 @@ impl Settings {
                     let Some(place) = held.roster.place_of(from) else {
                         return false;
                     };
+                    place.since = now;
                     place.move_on(*from, *to);
-                    place
+                    // It may fail to move: look at it in time in either case.
+                    place.deadline = earliest(place.deadline, meta.deadline);
+                    return true;
                 }
             };
             place.deadline = meta.deadline;
@@ -62,12 +66,8 @@ impl Settings {
         let undone = self.change_watchlist(to, |held| match from {
             None => held.roster.remove(to),
             Some(from) => {
-                if let Some(place) = held
-                    .roster
-                    .place_of(from)
-                    .filter(|place| place.next.as_ref() == Some(to))
-                {
-                    place.next = None;
+                if let Some(place) = held.roster.place_of(from) {
+                    place.move_back(to);
                     // It has been stored under its present key.
                     place.settled = true;
                 }
@@ -76,24 +76,36 @@ impl Settings {
         let _ = undone.await;
     }
 
-    /// Notes that a session is about to be ended by this process, which reports it unless it dies.
-    pub(super) async fn mark_ending(
-        &self,
-        key: &SessionKey,
-        owner: Option<&str>,
-        reason: EndReason,
-    ) -> Result<(), SessionError> {
+    /// Notes that a session is about to be ended by this process, which reports it unless it dies. Returns whether the
+    /// session was on the list.
+    pub(super) async fn mark_ending(&self, end: &PendingEnd) -> Result<bool, SessionError> {
         if !self.watches {
-            return Ok(());
+            return Ok(true);
         }
-        self.change_watchlist(key, |held| {
+        self.change_watchlist(&end.key, |held| {
             let now = held.now;
-            let place = held.roster.place_or_insert(key, now);
-            place.owner = owner.map(Into::into);
+            let was_there = held.roster.place_of(&end.key).is_some();
+            let place = held.roster.place_or_insert(&end.key, now);
+            place.owner = end.owner.clone();
+            place.settled |= end.last.is_some();
             place.ending = Some(Ending {
-                reason,
+                reason: end.reason,
                 due: now + self.report_within,
             });
+            was_there
+        })
+        .await
+    }
+
+    /// Takes it upon this process to report an end although others may do so by now. Returns whether none has.
+    pub(super) async fn reclaim(&self, end: &PendingEnd) -> Result<bool, SessionError> {
+        self.change_watchlist(&end.key, |held| {
+            let due = held.now + self.report_within;
+            let Some(place) = held.roster.place_of(&end.key) else {
+                return false;
+            };
+            place.ending = place.ending.map(|ending| Ending { due, ..ending });
+            true
         })
         .await
     }

@@ -70,8 +70,15 @@ impl Context {
             }
             Step::Slow(step) => Box::pin(self.run_slow_step(step)).await,
         };
+        let shortened = self.shortened_deadline(&closed);
         match self.record_close(closed, revert, |_| ())? {
-            Recorded::Done(written, ()) => Ok(written),
+            Recorded::Done(written, ()) => {
+                if let Some((key, meta)) = shortened {
+                    // If that fails, the end is reported later than it could be.
+                    let _ = Box::pin(self.settings.watch(None, &key, &meta)).await;
+                }
+                Ok(written)
+            }
             Recorded::Unreported(unreported) => {
                 // No client will ever send the id of this record.
                 self.settings.storage.destroy(&unreported.key).await?;
@@ -117,6 +124,17 @@ impl Context {
                 Ok(CloseResult::touched(moved))
             }
         }
+    }
+
+    /// Returns the key and the new metadata of a session that ends earlier than its watchlist says.
+    fn shortened_deadline(&self, closed: &Result<CloseResult, SessionError>) -> Option<(SessionKey, Meta)> {
+        let meta = closed.as_ref().ok().filter(|_| self.settings.watches)?.meta.as_ref()?;
+        let state = self.state();
+        let (key, known) = (state.key?, state.meta()?);
+        let is_shorter = meta
+            .deadline
+            .is_some_and(|new| known.deadline.is_none_or(|old| new < old));
+        (is_shorter && known.version != meta.version).then(|| (key, meta.clone()))
     }
 
     /// Returns the key and metadata as this visit knows them.

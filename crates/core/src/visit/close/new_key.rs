@@ -3,7 +3,11 @@
 //! If the session has an owner, or its end has to be reported whatever happens, it is entered into rosters first. What
 //! has happened to other sessions for that is reported last, when no lock is held.
 
+use std::future::Future;
+use std::pin::pin;
 use std::time::Duration;
+
+use futures_util::future::{Either, select};
 
 use crate::error::SessionError;
 use crate::events::PendingEnd;
@@ -53,8 +57,12 @@ impl Context {
         let (old, new) = (*lock.key(), id.key());
         let meta = record.meta.clone();
         let mut ends = Vec::new();
-        let rotated = match self.enlist(Some(&old), &new, &meta, &mut ends).await {
+        let enlisted = self.enlist(Some(&old), &new, &meta, &mut ends);
+        let rotated = match self.keeping(&lock, enlisted).await {
             Ok(enlisted) => {
+                if let Some(hub) = &self.settings.hub {
+                    hub.callbacks.is_moving(&old, new);
+                }
                 let reply = self.settings.storage.rotate(&mut lock, &new, record, grace).await;
                 if reply.is_err() {
                     self.release_or_log(lock).await;
@@ -75,6 +83,25 @@ impl Context {
         Ok(CloseResult::written(meta, Some((id, new))))
     }
 
+    /// Keeps the lock of the session while rosters are waited for, which can take longer than the lease.
+    async fn keeping<T>(&self, lock: &Lock, work: impl Future<Output = T>) -> T {
+        // The timer needs a runtime.
+        if tokio::runtime::Handle::try_current().is_err() {
+            return work.await;
+        }
+        let renew = async {
+            loop {
+                tokio::time::sleep(lock.lease() / 3).await;
+                // If the lock is lost, moving the session is refused.
+                let _ = self.settings.storage.renew(&lock.id()).await;
+            }
+        };
+        match select(pin!(work), pin!(renew)).await {
+            Either::Left((output, _)) => output,
+            Either::Right((never, _)) => never,
+        }
+    }
+
     /// Enters the session into the rosters that have to know of it before it is stored under `to`. Costs nothing if
     /// there are none.
     async fn enlist(
@@ -85,14 +112,18 @@ impl Context {
         ends: &mut Vec<PendingEnd>,
     ) -> Result<Option<Enlisted>, SessionError> {
         let settings = &self.settings;
-        let before = self.state().meta().map(|meta| meta.facts.clone()).unwrap_or_default();
+        let (before, is_login) = {
+            let state = self.state();
+            let before = state.meta().map(|meta| meta.facts.clone());
+            (before.unwrap_or_default(), state.cold().next_facts.is_some())
+        };
         if !settings.watches && meta.facts.owner().is_none() && before.owner().is_none() {
             return Ok(None);
         }
         let before = from.map(|key| (key, &before));
         let enlist = async {
             let is_watched = settings.watch(from, to, meta).await?;
-            let mut enlisted = settings.enlist(before, to, &meta.facts, ends).await?;
+            let mut enlisted = settings.enlist(before, to, &meta.facts, is_login, ends).await?;
             enlisted.is_watched = is_watched;
             Ok::<_, SessionError>(enlisted)
         };

@@ -148,8 +148,9 @@ impl Context {
             return true;
         }
         if state.is_changed() {
-            // A session that is put on a watchlist first takes more than one call.
-            return state.has_sliding_items() || (self.settings.watches && state.meta().is_none());
+            // What a watchlist has to know takes more than one call.
+            let is_watched = self.settings.watches && (state.meta().is_none() || state.payload().has_new_lifetime());
+            return state.has_sliding_items() || is_watched;
         }
         state.data().is_due(now, &self.settings)
     }

@@ -15,7 +15,7 @@ use crate::visit::state::{Closing, State};
 /// The result of a successful close.
 #[derive(Default)]
 pub(in crate::visit) struct CloseResult {
-    meta: Option<Meta>,
+    pub(super) meta: Option<Meta>,
     /// `true` if the payload was written.
     written: bool,
     /// The new id, if there is one, and its key, which is costly to compute.

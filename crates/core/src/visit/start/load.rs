@@ -159,7 +159,7 @@ impl Context {
         reason: EndReason,
     ) -> Result<(), SessionError> {
         let phase = Phase::of_start(lock.is_some());
-        let end = self.settings.prepare_end(&key, reason).await?;
+        let end = self.settings.prepare_end(&key, reason).await;
         let found = self.settings.storage.destroy(&key).await?.is_found();
         if let Some(mut lock) = lock {
             // The storage removed the lock together with the record.

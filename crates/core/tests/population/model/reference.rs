@@ -91,15 +91,13 @@ impl Model {
             .is_some_and(|session| session.owner == Some(owner));
         if !is_own {
             self.make_room(owner)?;
-            self.logins += 1;
         }
+        self.logins += 1;
         let (ends, order) = (self.now + LIFETIME, self.logins);
         let session = self.write(client);
         session.ends = ends;
-        if !is_own {
-            session.owner = Some(owner);
-            session.order = order;
-        }
+        session.owner = Some(owner);
+        session.order = order;
         Ok(())
     }
 
