@@ -4,63 +4,13 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use sessile_core::{
-    EndReason, EventKind, Events, Expiration, InSession, Limit, Lookup, Session, SessionBuilder, SessionError,
-    SessionId, Storage, TokioClock, Untyped, Visit,
+    EndReason, EventKind, Events, Expiration, InSession, Limit, Lookup, Session, SessionError, SessionId, Storage,
+    Visit,
 };
 use sessile_memory::MemoryStorage;
 use sessile_testkit::{Operation, Slow};
 
-type Seen = Arc<Mutex<Vec<(EventKind, Option<String>)>>>;
-
-/// A session whose events are recorded, on a storage with a clock that stands still.
-struct World {
-    session: Session,
-    storage: Arc<MemoryStorage>,
-    seen: Seen,
-}
-
-impl World {
-    fn new(configure: impl FnOnce(SessionBuilder<Untyped, Untyped>) -> SessionBuilder<Untyped, Untyped>) -> Self {
-        let storage = MemoryStorage::builder()
-            .clock(TokioClock::start())
-            .sweeper(false)
-            .build();
-        let storage = Arc::new(storage);
-        let (session, seen) = Self::process(&storage, configure);
-        Self { session, storage, seen }
-    }
-
-    /// Returns the session as another process on the same storage has it.
-    fn process<S: Storage>(
-        storage: &Arc<S>,
-        configure: impl FnOnce(SessionBuilder<Untyped, Untyped>) -> SessionBuilder<Untyped, Untyped>,
-    ) -> (Session, Seen) {
-        let seen = Seen::default();
-        let recorder = Arc::clone(&seen);
-        let events = Events::new().at_least_once().listen(move |event| {
-            recorder
-                .lock()
-                .expect("no listener panics")
-                .push((event.kind, event.owner.as_deref().map(Into::into)));
-        });
-        let builder = Session::builder(Arc::clone(storage)).events(events);
-        let session = configure(builder.default_expiration(Expiration::After(Duration::from_secs(100)))).build();
-        (session, seen)
-    }
-
-    fn take(&self) -> Vec<(EventKind, Option<String>)> {
-        std::mem::take(&mut self.seen.lock().expect("no listener panics"))
-    }
-
-    async fn log_in(&self, owner: &str) -> Result<SessionId, SessionError> {
-        let finished = self.session.enter(Visit::new(), async { self.session.log_in(owner) });
-        Ok(finished.await?.outcome.new_id().expect("the session has begun"))
-    }
-}
-
-fn ended(reason: EndReason, owner: &str) -> (EventKind, Option<String>) {
-    (EventKind::Ended(reason), Some(owner.into()))
-}
+use crate::world::{Seen, World, ended};
 
 #[tokio::test(start_paused = true)]
 async fn a_session_tells_its_life() {
@@ -134,84 +84,6 @@ async fn an_expired_session_is_reported_once_by_one_of_two_processes() {
     }
 }
 
-/// Runs a call in a process that is killed at one of its awaits, at each in turn. The other process has to report the
-/// end of the session then.
-async fn killed_everywhere(call: impl AsyncFn(&Session, &SessionId)) {
-    for polls in 0.. {
-        let world = World::new(|builder| builder);
-        let (other, others) = World::process(&world.storage, |builder| builder);
-        let id = world.log_in("ada").await.expect("the storage works");
-        let slow = Slow::shared(Arc::clone(&world.storage));
-        for operation in Operation::ALL {
-            slow.delays().before(operation, Duration::from_millis(1));
-            slow.delays().after(operation, Duration::from_millis(1));
-        }
-        let (dying, seen) = World::process(&Arc::new(slow), |builder| builder);
-        let done = poll_times(polls, call(&dying, &id)).await.is_some();
-        // What the dead process has seen is lost with it, unless it was told in time.
-        tokio::time::sleep(Duration::from_secs(31)).await;
-        other.registry().maintain_once().await.expect("the storage works");
-        let is_gone = world.storage.read(&id.key()).await.expect("the storage works") == Lookup::Missing;
-        let reports = [&seen, &others]
-            .map(|seen| seen.lock().expect("no listener panics").clone())
-            .concat();
-        let ends = reports
-            .iter()
-            .filter(|(kind, _)| matches!(kind, EventKind::Ended(_)))
-            .count();
-        assert_eq!(is_gone, ends > 0, "after {polls} polls: {reports:?}");
-        assert!(ends <= 1 || !done, "after {polls} polls: {reports:?}");
-        // Nothing is left: the watchlists are empty, once the session is over in any case.
-        tokio::time::sleep(Duration::from_secs(100)).await;
-        other.registry().maintain_once().await.expect("the storage works");
-        assert_eq!(other.registry().audit().await.expect("the storage works").sessions, 0);
-        // Barriers stand for an hour.
-        tokio::time::sleep(Duration::from_secs(3_601)).await;
-        let rosters = world
-            .storage
-            .scan(None, 10_000)
-            .await
-            .expect("the storage works")
-            .sessions;
-        assert_eq!(rosters, [], "after {polls} polls");
-        if done {
-            assert!(polls > 5, "the call was dropped at its awaits");
-            return;
-        }
-    }
-}
-
-/// Polls a future the given number of times, a millisecond apart, and then drops it. Returns whether it completed.
-async fn poll_times<T>(times: usize, future: impl Future<Output = T>) -> Option<T> {
-    let mut future = std::pin::pin!(future);
-    for _ in 0..times {
-        let polled = std::future::poll_fn(|cx| std::task::Poll::Ready(future.as_mut().poll(cx))).await;
-        if let std::task::Poll::Ready(output) = polled {
-            return Some(output);
-        }
-        tokio::time::sleep(Duration::from_millis(1)).await;
-    }
-    None
-}
-
-#[tokio::test(start_paused = true)]
-async fn an_end_that_a_killed_process_has_not_reported_is_reported() {
-    killed_everywhere(async |session, id| {
-        session.registry().end(&id.key()).await.unwrap();
-    })
-    .await;
-    killed_everywhere(async |session, id| {
-        session.registry().end_all("ada").await.unwrap();
-        let _ = id;
-    })
-    .await;
-    killed_everywhere(async |session, id| {
-        let visit = Visit::from(id.clone());
-        session.init(visit, session.destroy()).await.unwrap().unwrap();
-    })
-    .await;
-}
-
 #[tokio::test(start_paused = true)]
 async fn ends_have_their_reasons() {
     let world = World::new(|builder| builder.limit(Limit::per_owner(1).evict_oldest()));
@@ -279,44 +151,6 @@ async fn a_session_that_is_ended_while_it_moves_is_reported_once() {
 
 /// A login is killed at one of its awaits after it has evicted a session, or before. The next login finds the place of
 /// the evicted session still, and puts a barrier under its key.
-#[tokio::test(start_paused = true)]
-async fn an_eviction_that_a_killed_process_has_not_reported_is_reported() {
-    for polls in 0.. {
-        let seen = Arc::new(Mutex::new(Vec::new()));
-        let process = |storage: Arc<dyn Storage>| -> Session {
-            let recorder = Arc::clone(&seen);
-            let events = Events::new().at_least_once().listen(move |event| {
-                if matches!(event.kind, EventKind::Ended(_)) {
-                    recorder.lock().unwrap().push(event.key);
-                }
-            });
-            let limit = Limit::per_owner(1).evict_oldest();
-            Session::builder(storage).events(events).limit(limit).build()
-        };
-        let log_in = async |session: &Session| {
-            let finished = session.enter(Visit::new(), async { session.log_in("ada") }).await?;
-            Ok::<_, SessionError>(finished.outcome.new_id().unwrap().key())
-        };
-        let storage = World::new(|builder| builder).storage;
-        let slow = Slow::shared(Arc::clone(&storage));
-        for operation in Operation::ALL {
-            slow.delays().before(operation, Duration::from_millis(1));
-            slow.delays().after(operation, Duration::from_millis(1));
-        }
-        let (dying, other) = (process(Arc::new(slow)), process(Arc::clone(&storage) as _));
-        let evicted = log_in(&other).await.unwrap();
-        let done = poll_times(polls, log_in(&dying)).await.is_some();
-        log_in(&other).await.unwrap();
-        tokio::time::sleep(Duration::from_secs(31)).await;
-        other.registry().maintain_once().await.unwrap();
-        assert!(seen.lock().unwrap().contains(&evicted), "after {polls} polls");
-        if done {
-            assert!(polls > 5, "the login was dropped at its awaits");
-            return;
-        }
-    }
-}
-
 #[tokio::test(start_paused = true)]
 async fn an_end_by_a_former_key_is_reported_once_with_its_owner() {
     for reason in [EndReason::Operator, EndReason::Asked] {
@@ -440,4 +274,74 @@ async fn who_asks_for_no_events_gets_none() {
     let session: Session = Session::builder(MemoryStorage::new()).build();
     assert!(matches!(session.events(), Err(SessionError::EventsOff)));
     assert_eq!(session.registry().maintain_once().await.unwrap(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_end_that_two_callers_make_is_reported_once() {
+    let world = World::new(|builder| builder);
+    let id = world.log_in("ada").await.unwrap();
+    let slow = Slow::shared(Arc::clone(&world.storage));
+    slow.delays().after(Operation::Read, Duration::from_secs(5));
+    let (late, seen) = World::process(&Arc::new(slow), |builder| builder);
+    world.take();
+    // The late one has found the session before the other one ends and reports it.
+    let registry = late.registry();
+    let late_end = async {
+        let ended = registry.end(&id.key()).await;
+        assert!(!ended.unwrap());
+    };
+    let end = async {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        assert!(world.session.registry().end(&id.key()).await.unwrap());
+    };
+    tokio::join!(late_end, end);
+    for _ in 0..3 {
+        tokio::time::sleep(Duration::from_secs(60)).await;
+        assert_eq!(world.session.registry().maintain_once().await.unwrap(), 0);
+    }
+    assert_eq!(world.take(), [ended(EndReason::Operator, "ada")]);
+    assert!(seen.lock().unwrap().is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_session_whose_end_has_come_earlier_is_reported_in_time() {
+    let world = World::new(|builder| builder);
+    let id = world.log_in("ada").await.unwrap();
+    let session = &world.session;
+    let shorten = async { session.set_expiration(Expiration::After(Duration::from_secs(10))) };
+    session.enter(Visit::from(id), shorten).await.unwrap();
+    world.take();
+    tokio::time::sleep(Duration::from_secs(10)).await;
+    assert_eq!(session.registry().maintain_once().await.unwrap(), 1);
+    assert_eq!(world.take(), [ended(EndReason::Expired, "ada")]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_callback_is_lost_when_a_session_is_known_by_two_keys() {
+    let grace = Duration::from_secs(50);
+    let world = World::new(|builder| builder.rotation_grace(grace));
+    let (other, _) = World::process(&world.storage, |builder| builder.rotation_grace(grace));
+    let session = &world.session;
+    let id = world.log_in("ada").await.unwrap();
+    let calls = Arc::new(Mutex::new(Vec::new()));
+    let watch = async |name: &'static str, id: &SessionId| {
+        let told = Arc::clone(&calls);
+        let work = async {
+            session.start_readonly().await?;
+            session.on_end(move |_| told.lock().unwrap().push(name))
+        };
+        session.init(Visit::from(id.clone()), work).await.unwrap().unwrap();
+    };
+    watch("former", &id).await;
+    let moved = other
+        .enter(Visit::from(id), async { other.regenerate_id() })
+        .await
+        .unwrap();
+    let moved = moved.outcome.new_id().unwrap();
+    watch("present", &moved).await;
+    session.registry().maintain_once().await.unwrap();
+    assert!(session.registry().end(&moved.key()).await.unwrap());
+    let mut calls = calls.lock().unwrap().clone();
+    calls.sort_unstable();
+    assert_eq!(calls, ["former", "present"]);
 }

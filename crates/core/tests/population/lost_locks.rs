@@ -1,0 +1,50 @@
+//! A visit that has lost the lock of its session hides no session.
+
+use std::time::Duration;
+
+use sessile_core::{EndReason, InSession, SessionError, Visit};
+
+use crate::world::{World, ended};
+
+const LONGER_THAN_A_LEASE: Duration = Duration::from_secs(7);
+
+/// Another visit has moved the session when the visit that has lost the lock tries to.
+#[tokio::test(start_paused = true)]
+async fn a_late_move_hides_no_session_that_has_moved() {
+    for again in [false, true] {
+        let world = World::new(|builder| builder);
+        let session = &world.session;
+        let id = world.log_in("ada").await.unwrap();
+        let late = session.open(Visit::from(id.clone()));
+        async { session.start().await }.in_session(late.handle()).await.unwrap();
+        tokio::time::sleep(LONGER_THAN_A_LEASE).await;
+        let moved = session.enter(Visit::from(id), async { session.regenerate_id() }).await;
+        let moved = moved.unwrap().outcome.new_id().unwrap();
+        async {
+            match again {
+                true => session.log_in("ada"),
+                false => session.regenerate_id(),
+            }
+        }
+        .in_session(late.handle())
+        .await
+        .unwrap();
+        let closed = late.close().await;
+        assert!(
+            matches!(closed, Err(SessionError::Superseded | SessionError::LockLost)),
+            "{closed:?}"
+        );
+        world.take();
+
+        let listed = session.registry().by_owner("ada").await.unwrap();
+        assert_eq!(listed.iter().map(|info| info.key).collect::<Vec<_>>(), [moved.key()]);
+        // Nothing that lives is reported, and what is ended is.
+        tokio::time::sleep(Duration::from_secs(61)).await;
+        assert_eq!(session.registry().maintain_once().await.unwrap(), 0);
+        assert_eq!(session.registry().end_all("ada").await.unwrap(), 1);
+        assert_eq!(world.take(), [ended(EndReason::Operator, "ada")]);
+        assert!(session.registry().get(&moved.key()).await.unwrap().is_none());
+        tokio::time::sleep(Duration::from_secs(200)).await;
+        assert_eq!(session.registry().maintain_once().await.unwrap(), 0);
+    }
+}
