@@ -71,7 +71,8 @@ impl Events {
     /// [30 seconds](Events::report_within). An end is reported twice if the process that reports it is killed, or
     /// sleeps for 30 seconds, before it has noted that it did.
     ///
-    /// Creating a session and giving it a new id take two more storage calls, and ending one five; other requests none.
+    /// Creating a session, giving it a new id and letting it expire earlier take two more storage calls, and ending one
+    /// five; other requests none.
     /// All processes that share the storage must have the same setting.
     pub fn at_least_once(mut self) -> Self {
         self.at_least_once = true;
