@@ -3,7 +3,7 @@
 
 use Operation::{Commit, Create, Destroy, Lock, Read, Release, Rotate, Scan, Touch};
 use serde_json::json;
-use sessile_core::{Expiration, HOUR, InSession, Limit, MINUTE, SessionError, SessionId, Visit};
+use sessile_core::{Expiration, HOUR, InSession, Limit, MINUTE, SessionError, SessionId, Storage as _, Visit};
 use sessile_testkit::{Counts, Operation};
 
 use super::support::*;
@@ -231,4 +231,17 @@ async fn epochs_cost_a_read_for_each_start() {
     assert_eq!(written, [(Lock, 1), (Read, 1), (Commit, 1)]);
     let moved = cost_of(&fixture, id, || session.regenerate_id()).await;
     assert_eq!(moved, [(Lock, 1), (Read, 1), (Rotate, 1)]);
+}
+
+/// A session that is missing is ended once more, so that the replicas of a storage learn of it.
+#[tokio::test(start_paused = true)]
+async fn the_end_of_all_ends_what_is_missing_once_more() {
+    let fixture = fixture();
+    let id = fixture.log_in("ada").await.unwrap();
+    fixture.storage.destroy(&id.key()).await.unwrap();
+    let registry = fixture.session.registry();
+    let ended = cost(&fixture, async || {
+        registry.end_all("ada").await.map(|ended| assert_eq!(ended, 0))
+    });
+    assert_eq!(ended.await, [(Lock, 1), (Read, 3), (Destroy, 1), (Release, 1)]);
 }

@@ -4,8 +4,9 @@ use super::Registry;
 use crate::error::SessionError;
 use crate::events::{EndReason, PendingEnd};
 use crate::id::SessionKey;
-use crate::population::roster::{ATTEMPTS, Committed, HeldRoster, RosterName};
+use crate::population::roster::{ATTEMPTS, Committed, HeldRoster, Place, RosterName};
 use crate::population::verify::{Standing, is_corrupt};
+use crate::settings::Settings;
 use crate::storage::Lookup;
 
 impl Registry {
@@ -135,8 +136,10 @@ impl Registry {
                         ends.extend(settings.end_unseen(place.keys(), owner, EndReason::Operator).await?);
                         false
                     }
-                    Standing::Pending => true,
-                    Standing::Dead => false,
+                    standing @ (Standing::Pending | Standing::Dead) => {
+                        confirm_missing(settings, place).await?;
+                        matches!(standing, Standing::Pending)
+                    }
                 };
                 if stays {
                     index += 1;
@@ -178,4 +181,16 @@ impl Registry {
             false => Err(SessionError::EpochsOff),
         }
     }
+}
+
+/// Ends a session once more that is not there. Another caller may have ended it and got no answer: a storage that is
+/// replicated, and waits for its replicas, has them know now, or fails. A session that has left its key is left alone,
+/// as it may belong to another owner.
+async fn confirm_missing(settings: &Settings, place: &Place) -> Result<(), SessionError> {
+    for key in place.keys() {
+        if matches!(settings.storage.read(key).await, Ok(Lookup::Missing)) {
+            settings.storage.destroy(key).await?;
+        }
+    }
+    Ok(())
 }
