@@ -1,7 +1,7 @@
 //! The sessions of one owner, in a roster.
 
 use super::roster::{ATTEMPTS, Committed, HeldRoster, Place, RosterName};
-use super::verify::{BARRIER, Standing};
+use super::verify::{BARRIER, PlaceEnd, Standing};
 use crate::clock::Timestamp;
 use crate::error::SessionError;
 use crate::events::{EndReason, PendingEnd};
@@ -206,23 +206,14 @@ impl Settings {
 
     /// Ends the session of a place for ever, also one that is about to be created.
     async fn evict(&self, mut place: Place, owner: &str, now: Timestamp) -> Result<Option<PendingEnd>, SessionError> {
-        loop {
-            match self.verify(&mut place, owner, now).await? {
-                // A session that has moved in between is found under its new key.
-                Standing::Live(stored) => {
-                    if let Some(end) = self.end(stored, EndReason::OverLimit).await? {
-                        return Ok(Some(end));
-                    }
-                }
-                Standing::Dead => return Ok(None),
-                Standing::Unreadable => return self.end_unseen(place.keys(), owner, EndReason::OverLimit).await,
-                Standing::Pending => {
-                    if self.bar(&place.key).await? {
-                        return Ok(None);
-                    }
-                    place.settled = true;
-                }
+        for _ in 0..ATTEMPTS {
+            match self.end_place(&mut place, owner, now, EndReason::OverLimit).await? {
+                PlaceEnd::Dead(end) => return Ok(end),
+                PlaceEnd::Pending if self.bar(&place.key).await? => return Ok(None),
+                // It has just been created after all.
+                PlaceEnd::Pending => place.settled = true,
             }
         }
+        Err(SessionError::LockTimeout)
     }
 }

@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use super::roster::Place;
+use super::roster::{ATTEMPTS, Place};
 use crate::clock::Timestamp;
 use crate::error::SessionError;
+use crate::events::{EndReason, PendingEnd};
 use crate::id::SessionKey;
 use crate::settings::Settings;
 use crate::storage::{Facts, Lookup, Meta, Record, Role, StorageErrorKind, Stored};
@@ -24,6 +25,14 @@ pub(super) enum Standing {
     Dead,
     /// There is a record that cannot be read: perhaps a session, which can be ended, but not looked at.
     Unreadable,
+}
+
+/// What ending the session of a place has come to.
+pub(super) enum PlaceEnd {
+    /// The session is dead for ever. Its end has to be reported if it was ended now.
+    Dead(Option<PendingEnd>),
+    /// The session is about to be created, or was ended soon after.
+    Pending,
 }
 
 /// Returns whether an error is about one record alone, and not about the storage.
@@ -70,6 +79,30 @@ impl Settings {
             // It has just been created after all; or it has moved on, and has another owner by now.
             place.settled = true;
         }
+    }
+
+    /// Ends the session of an owner's place, wherever it has moved. The caller holds the lock of the roster.
+    pub(super) async fn end_place(
+        &self,
+        place: &mut Place,
+        owner: &str,
+        now: Timestamp,
+        reason: EndReason,
+    ) -> Result<PlaceEnd, SessionError> {
+        for _ in 0..ATTEMPTS {
+            match self.verify(place, owner, now).await? {
+                // One that has moved in between is found under its new key the next time.
+                Standing::Live(stored) => {
+                    if let Some(end) = self.end(stored, reason).await? {
+                        return Ok(PlaceEnd::Dead(Some(end)));
+                    }
+                }
+                Standing::Unreadable => return Ok(PlaceEnd::Dead(self.end_unseen(place.keys(), owner, reason).await?)),
+                Standing::Dead => return Ok(PlaceEnd::Dead(None)),
+                Standing::Pending => return Ok(PlaceEnd::Pending),
+            }
+        }
+        Err(SessionError::LockTimeout)
     }
 
     /// Returns the session under a key. A barrier can stand there instead, also under the key of a session that has

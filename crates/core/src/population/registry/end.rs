@@ -5,7 +5,7 @@ use crate::error::SessionError;
 use crate::events::{EndReason, PendingEnd};
 use crate::id::SessionKey;
 use crate::population::roster::{ATTEMPTS, Committed, HeldRoster, Place, RosterName};
-use crate::population::verify::{Standing, is_corrupt};
+use crate::population::verify::{PlaceEnd, is_corrupt};
 use crate::settings::Settings;
 use crate::storage::Lookup;
 
@@ -122,23 +122,19 @@ impl Registry {
                 let now = held.now;
                 let place = &mut held.roster.places[index];
                 let is_kept = keep.is_some_and(|keep| place.is_of(&keep));
-                let stays = match settings.verify(place, owner, now).await? {
-                    _ if is_kept => true,
-                    Standing::Live(stored) => match settings.end(stored, EndReason::Operator).await? {
-                        Some(end) => {
+                let stays = if is_kept {
+                    settings.verify(place, owner, now).await?;
+                    true
+                } else {
+                    match settings.end_place(place, owner, now, EndReason::Operator).await? {
+                        PlaceEnd::Dead(Some(end)) => {
                             ends.push(end);
                             false
                         }
-                        // It may have moved in between: look again, under its new key.
-                        None => continue,
-                    },
-                    Standing::Unreadable => {
-                        ends.extend(settings.end_unseen(place.keys(), owner, EndReason::Operator).await?);
-                        false
-                    }
-                    standing @ (Standing::Pending | Standing::Dead) => {
-                        confirm_missing(settings, place).await?;
-                        matches!(standing, Standing::Pending)
+                        missing => {
+                            confirm_missing(settings, place).await?;
+                            matches!(missing, PlaceEnd::Pending)
+                        }
                     }
                 };
                 if stays {

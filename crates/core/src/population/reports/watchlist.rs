@@ -10,7 +10,7 @@ use crate::expiration::earliest;
 use crate::id::SessionKey;
 use crate::population::roster::{Ending, HeldRoster, RosterName};
 use crate::settings::Settings;
-use crate::storage::Meta;
+use crate::storage::{Facts, Meta};
 
 /// The number of watchlists.
 pub(super) const WATCHLISTS: u16 = 1_024;
@@ -44,6 +44,7 @@ impl Settings {
                     };
                     place.since = now;
                     place.move_on(*from, *to);
+                    place.owner = meta.facts.owner().map(Into::into).or(place.owner.take());
                     // It may fail to move: look at it in time in either case.
                     place.deadline = earliest(place.deadline, meta.deadline);
                     return true;
@@ -59,15 +60,16 @@ impl Settings {
 
     /// Notes that a session will never be stored under `to` after all: it was not created, or has not moved. Otherwise
     /// an end would be reported that there never was, or under a key that the session never had.
-    pub(crate) async fn unwatch_move(&self, from: Option<&SessionKey>, to: &SessionKey) {
+    pub(crate) async fn unwatch_move(&self, from: Option<(&SessionKey, &Facts)>, to: &SessionKey) {
         if !self.watches {
             return;
         }
         let undone = self.change_watchlist(to, |held| match from {
             None => held.roster.remove(to),
-            Some(from) => {
+            Some((from, facts)) => {
                 if let Some(place) = held.roster.place_of(from) {
                     place.move_back(to);
+                    place.owner = facts.owner().map(Into::into);
                     // It has been stored under its present key.
                     place.settled = true;
                 }

@@ -75,7 +75,8 @@ impl Context {
             }
         };
         if !may_be_stored(&rotated) {
-            Box::pin(self.settings.unwatch_move(Some(&old), &new)).await;
+            let facts = self.state().meta().map(|meta| meta.facts.clone()).unwrap_or_default();
+            Box::pin(self.settings.unwatch_move(Some((&old, &facts)), &new)).await;
         }
         self.deliver(ends).await;
         rotated??;
