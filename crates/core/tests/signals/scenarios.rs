@@ -57,6 +57,7 @@ pub(crate) const SCENARIOS: &[(&str, Setup, Scenario)] = &[
     ("a session ends that is watched", watching, ended),
     ("a listener panics", panicking, created),
     ("a round of the maintenance fails", watching, round_failed),
+    ("an end cannot be noted", watching, mark_failed),
     ("a visit comes with two ids", unchanged, candidates),
     ("a lock is renewed", unchanged, renewed),
     ("a lock is released while it is renewed", unchanged, renewal_dropped),
@@ -596,6 +597,17 @@ fn round_failed(fixture: &Fixture) -> RunFuture<'_> {
         let registry = fixture.session.registry();
         let _ = timeout(SECOND, registry.maintain(MINUTE)).await;
         Ok(())
+    })
+}
+
+fn mark_failed(fixture: &Fixture) -> RunFuture<'_> {
+    Box::pin(async {
+        let session = &fixture.session;
+        let id = create(fixture).await?;
+        fixture
+            .faults
+            .fail_next(Operation::Lock, Fault::before(StorageErrorKind::Unavailable));
+        session.registry().end(&id.key()).await.map(drop)
     })
 }
 
