@@ -25,6 +25,7 @@ mod storage;
 mod store;
 mod tasks;
 mod telemetry;
+mod varint;
 mod visit;
 mod wait_graph;
 mod window;

@@ -2,6 +2,7 @@
 
 mod hasher;
 mod key;
+mod seen;
 
 use std::fmt;
 use std::sync::Arc;
@@ -9,6 +10,7 @@ use std::sync::Arc;
 pub use self::hasher::KeyHasher;
 pub(crate) use self::key::SHARD_LEN;
 pub use self::key::{Fingerprint, ParseSessionKeyError, SessionKey};
+pub(crate) use self::seen::SeenKeys;
 use crate::entropy::Entropy;
 
 /// The alphabet of base64url (RFC 4648, section 5), in order.

@@ -3,6 +3,7 @@
 use super::wire::{EXTENDED, HAS_LIMIT, HAS_WINDOW, TRANSIENT};
 use crate::clock::Timestamp;
 use crate::expiration::Lifetime;
+use crate::varint;
 
 /// The counterpart of [`Reader`](super::wire::Reader).
 pub(super) trait Sink {
@@ -58,12 +59,8 @@ impl Sink for Writer {
     }
 
     #[inline]
-    fn number(&mut self, mut number: u64) {
-        while number >= 0x80 {
-            self.0.push(number as u8 | 0x80);
-            number >>= 7;
-        }
-        self.0.push(number as u8);
+    fn number(&mut self, number: u64) {
+        varint::push(&mut self.0, number);
     }
 }
 

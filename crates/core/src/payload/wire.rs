@@ -1,12 +1,13 @@
 //! Reads the elements of the record format: numbers, spans, names and lifetimes.
 //!
-//! Numbers are unsigned LEB128 varints (DWARF 5, section 7.6). Texts and values are a length and that many bytes.
+//! Numbers are [varints](crate::varint). Texts and values are a length and that many bytes.
 
 use bytes::Bytes;
 
 use super::error::RecordError;
 use crate::clock::Timestamp;
 use crate::expiration::Lifetime;
+use crate::varint;
 
 pub(super) const HAS_WINDOW: u8 = 1;
 pub(super) const HAS_LIMIT: u8 = 2;
@@ -122,19 +123,10 @@ impl<'a> Reader<'a> {
     }
 
     fn long_number(&mut self, what: &'static str) -> Result<u64, RecordError> {
-        let mut number = 0;
-        for shift in (0..64).step_by(7) {
-            let byte = self.byte(what)?;
-            let bits = u64::from(byte & 0x7f);
-            if shift == 63 && bits > 1 {
-                break;
-            }
-            number |= bits << shift;
-            if byte & 0x80 == 0 {
-                return Ok(number);
-            }
-        }
-        Err(RecordError::at(what))
+        let mut rest = self.source.get(self.position..).unwrap_or_default();
+        let number = varint::take(&mut rest).ok_or(RecordError::at(what))?;
+        self.position = self.source.len() - rest.len();
+        Ok(number)
     }
 
     #[inline(always)]

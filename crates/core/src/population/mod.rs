@@ -6,6 +6,7 @@
 //! - [`roster`] keeps places in order; [`owners`] keeps the sessions of one owner in a roster, and [`verify`] finds out
 //!   which of them live.
 //! - [`policy`] names the limits of a standard.
+//! - [`page`] lists sessions and nothing else.
 //! - [`registry`] lists and ends sessions; [`audit`](registry::audit) mends rosters after crashes.
 //! - [`reports`] tell what happens to sessions.
 //! - [`epoch`] ends all sessions at once.
@@ -19,6 +20,7 @@
 
 mod epoch;
 mod owners;
+mod page;
 mod policy;
 mod registry;
 mod reports;

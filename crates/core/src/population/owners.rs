@@ -8,7 +8,7 @@ use crate::events::{EndReason, PendingEnd};
 use crate::id::SessionKey;
 use crate::limit::Excess;
 use crate::settings::Settings;
-use crate::storage::{Facts, Meta};
+use crate::storage::{Facts, Meta, Stored};
 
 /// A roster without a limit is cleaned each time it has grown by this many places.
 const CLEANING: usize = 16;
@@ -57,8 +57,7 @@ impl Enlisted {
 impl Settings {
     /// Sees to it that a session that is about to be stored under `to` is not missing from the roster of its owner.
     /// `before` is its present key with its present facts, if it is stored. After a login, it is the last of its owner's
-    /// sessions. Adds the sessions that were ended to make
-    /// room: they have to be reported once no lock is held.
+    /// sessions. Adds the sessions that were ended to make room, which have to be reported once no lock is held.
     pub(crate) async fn enlist(
         &self,
         before: Option<(&SessionKey, &Facts)>,
@@ -160,7 +159,7 @@ impl Settings {
         if !is_full && (count == 0 || !count.is_multiple_of(CLEANING)) {
             return Ok(());
         }
-        let last_active = self.clean(held, owner).await?;
+        let sessions = self.clean(held, owner).await?;
         let Some(limit) = self.limit else { return Ok(()) };
         let count = held.roster.places.len();
         if count < limit.count {
@@ -171,7 +170,10 @@ impl Settings {
             Excess::RefuseNewest => return Err(limit.exceeded()),
             // Places are in the order of the logins.
             Excess::EvictOldest => {}
-            Excess::EvictLeastActive => victims.sort_by_key(|&index| last_active[index]),
+            Excess::EvictLeastActive => victims.sort_by_key(|&index| match &sessions[index] {
+                Some(stored) => stored.record.meta.last_active,
+                None => held.roster.places[index].since,
+            }),
         }
         victims.truncate(count + 1 - limit.count);
         // From the last to the first, so that the others keep their indices.
@@ -184,24 +186,18 @@ impl Settings {
         Ok(())
     }
 
-    /// Removes dead places. Returns when each of the others was last active.
-    pub(super) async fn clean(&self, held: &mut HeldRoster, owner: &str) -> Result<Vec<Timestamp>, SessionError> {
-        let mut last_active = Vec::new();
-        let mut index = 0;
-        while index < held.roster.places.len() {
-            held.keep(self).await?;
-            let now = held.now;
-            match self.verify(&mut held.roster.places[index], owner, now).await? {
-                Standing::Live(stored) => last_active.push(stored.record.meta.last_active),
-                Standing::Pending | Standing::Unreadable => last_active.push(held.roster.places[index].since),
-                Standing::Dead => {
-                    held.roster.places.remove(index);
-                    continue;
-                }
+    /// Removes dead places. Returns the sessions of the others, as far as they can be seen.
+    pub(super) async fn clean(&self, held: &mut HeldRoster, owner: &str) -> Result<Vec<Option<Stored>>, SessionError> {
+        let mut sessions = Vec::new();
+        while let Some(place) = held.roster.places.get_mut(sessions.len()) {
+            match self.verify(place, owner, held.now).await? {
+                Standing::Live(stored) => sessions.push(Some(stored)),
+                Standing::Pending | Standing::Unreadable => sessions.push(None),
+                Standing::Dead => drop(held.roster.places.remove(sessions.len())),
             }
-            index += 1;
+            held.keep(self).await?;
         }
-        Ok(last_active)
+        Ok(sessions)
     }
 
     /// Ends the session of a place for ever, also one that is about to be created.

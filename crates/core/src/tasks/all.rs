@@ -24,6 +24,6 @@ where
     F: Future<Output = Result<T, SessionError>>,
 {
     let progress = TaskProgress::new();
-    let keys = ScannedKeys::new(&settings.storage);
+    let keys = ScannedKeys::new(&settings);
     TaskStream::new(run_in_keys(settings, bound, keys, task, progress.clone()), progress)
 }

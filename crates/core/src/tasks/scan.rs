@@ -1,6 +1,5 @@
 //! [`ScannedKeys`]: the keys of all sessions in a storage.
 
-use std::collections::HashSet;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -10,46 +9,39 @@ use std::vec;
 use futures_core::Stream;
 
 use crate::error::SessionError;
-use crate::id::SessionKey;
-use crate::storage::{Cursor, Page, SessionHead, Storage, StorageError};
+use crate::id::{SeenKeys, SessionKey};
+use crate::settings::Settings;
+use crate::storage::{Cursor, Page, SessionHead};
 
 /// The number of records in a page.
 const PAGE: usize = 512;
 
-type Scan = Pin<Box<dyn Future<Output = Result<Page, StorageError>> + Send>>;
+type Scan = Pin<Box<dyn Future<Output = Result<Page, SessionError>> + Send>>;
 
 /// A stream of the keys of all sessions, each of them once, page after page. Ends after an error.
 pub(super) struct ScannedKeys {
-    storage: Arc<dyn Storage>,
+    settings: Arc<Settings>,
     /// The call for the next page, which starts when the page before it is used up. `None` after the last.
     scan: Option<Scan>,
     page: vec::IntoIter<SessionHead>,
-    /// The sessions that were listed. A scan may list a session twice. Half of a digest identifies it, as no client can
-    /// choose the digest of an id.
-    listed: HashSet<[u8; 16]>,
+    listed: SeenKeys,
 }
 
 impl ScannedKeys {
-    pub(super) fn new(storage: &Arc<dyn Storage>) -> Self {
-        let storage = Arc::clone(storage);
+    pub(super) fn new(settings: &Arc<Settings>) -> Self {
+        let settings = Arc::clone(settings);
         Self {
-            scan: Some(scan(&storage, None)),
-            storage,
+            scan: Some(scan(&settings, None)),
+            settings,
             page: Vec::new().into_iter(),
-            listed: HashSet::new(),
+            listed: SeenKeys::default(),
         }
-    }
-
-    /// Returns whether a listed record is a session that was not listed before.
-    fn is_new(&mut self, head: &SessionHead) -> bool {
-        let (half, _) = head.key.digest().split_first_chunk().expect("a digest is longer");
-        head.meta.facts.is_session() && self.listed.insert(*half)
     }
 }
 
-fn scan(storage: &Arc<dyn Storage>, from: Option<Cursor>) -> Scan {
-    let storage = Arc::clone(storage);
-    Box::pin(async move { storage.scan(from, PAGE).await })
+fn scan(settings: &Arc<Settings>, from: Option<Cursor>) -> Scan {
+    let settings = Arc::clone(settings);
+    Box::pin(async move { settings.list_sessions(from, PAGE).await })
 }
 
 impl Stream for ScannedKeys {
@@ -58,8 +50,8 @@ impl Stream for ScannedKeys {
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let this = self.get_mut();
         loop {
-            while let Some(head) = this.page.next() {
-                if this.is_new(&head) {
+            for head in this.page.by_ref() {
+                if this.listed.insert(&head.key) {
                     return Poll::Ready(Some(Ok(head.key)));
                 }
             }
@@ -71,9 +63,9 @@ impl Stream for ScannedKeys {
             match page {
                 Ok(Page { sessions, next }) => {
                     this.page = sessions.into_iter();
-                    this.scan = next.map(|cursor| scan(&this.storage, Some(cursor)));
+                    this.scan = next.map(|cursor| scan(&this.settings, Some(cursor)));
                 }
-                Err(error) => return Poll::Ready(Some(Err(error.into()))),
+                Err(error) => return Poll::Ready(Some(Err(error))),
             }
         }
     }

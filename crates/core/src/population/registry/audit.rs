@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::Registry;
 use super::list::PAGE;
 use crate::error::SessionError;
-use crate::id::SessionKey;
+use crate::id::{SeenKeys, SessionKey};
 use crate::population::roster::{Committed, HeldRoster, Place, RosterName};
 use crate::population::verify::is_corrupt;
 use crate::storage::Role;
@@ -42,7 +42,8 @@ impl Registry {
     ///
     /// Each call that reads a list mends it, so an application works without audits. An audit finds what is not read any
     /// more: the list of an owner whose sessions have all expired. Run one a day if sessions have owners. It goes
-    /// through all sessions, holds no lock meanwhile, and remembers the key and the owner of each session that has one.
+    /// through all sessions, holds no lock meanwhile, and remembers 16 bytes of each, and the key and the owner of those that
+    /// have one.
     ///
     /// # Errors
     ///
@@ -55,7 +56,7 @@ impl Registry {
             true => settings.read_epoch().await?,
             false => 0,
         };
-        let mut seen = BTreeSet::new();
+        let mut seen = SeenKeys::default();
         let mut position = None;
         loop {
             let page = settings.storage.scan(position, PAGE).await?;
@@ -64,7 +65,7 @@ impl Registry {
                 let owner = facts.owner().map(Box::from);
                 if facts.is_of_role(Role::Owner) {
                     owners.entry(owner.unwrap_or_default()).or_default();
-                } else if facts.is_session() && seen.insert(head.key) {
+                } else if facts.is_session() && seen.insert(&head.key) {
                     if facts.epoch() < epoch {
                         audit.ended += u64::from(settings.storage.destroy(&head.key).await?.is_found());
                         if let Some(owner) = owner {
@@ -83,12 +84,19 @@ impl Registry {
                 break;
             }
         }
+        let mut failure = None;
         for (owner, owned) in owners {
             audit.owners += u64::from(!owned.sessions.is_empty());
-            self.audit_owner(&owner, &owned, &mut audit).await?;
+            // A list that cannot be read keeps no other from being mended.
+            if let Err(error) = self.audit_owner(&owner, &owned, &mut audit).await {
+                failure = failure.or(Some(error));
+            }
         }
         telemetry::audited(audit.stale, audit.missing, audit.ended);
-        Ok(audit)
+        match failure {
+            None => Ok(audit),
+            Some(error) => Err(error),
+        }
     }
 
     /// Mends the list of one owner. The sessions were seen during the scan; each is looked up again, under the lock.

@@ -1,13 +1,11 @@
 //! Listing and counting sessions.
 
-use std::collections::HashSet;
-
 use super::{Registry, SessionInfo, SessionList};
 use crate::error::SessionError;
-use crate::id::SessionKey;
-use crate::population::roster::{HeldRoster, RosterName};
+use crate::id::{SeenKeys, SessionKey};
+use crate::population::roster::{ATTEMPTS, Committed, HeldRoster, RosterName};
 use crate::population::verify::is_corrupt;
-use crate::storage::{Cursor, SessionHead, Stored};
+use crate::storage::{Cursor, Stored};
 
 /// The number of sessions that are looked up at a time by calls that go through all of them.
 pub(super) const PAGE: usize = 1_000;
@@ -59,9 +57,11 @@ impl Registry {
     /// # }
     /// ```
     pub async fn list(&self, position: Option<Cursor>, limit: usize) -> Result<SessionList, SessionError> {
-        let (heads, next) = self.heads(position, limit).await?;
-        let sessions = heads.iter().map(SessionInfo::from).collect();
-        Ok(SessionList { sessions, next })
+        let page = self.settings.list_sessions(position, limit).await?;
+        Ok(SessionList {
+            sessions: page.sessions.iter().map(SessionInfo::from).collect(),
+            next: page.next,
+        })
     }
 
     /// Lists sessions like [`list`](Registry::list), and leaves out those for which `filter` returns `false`.
@@ -115,13 +115,14 @@ impl Registry {
     ///
     /// [`Storage`](SessionError::Storage).
     pub async fn count(&self) -> Result<u64, SessionError> {
-        // Scans can list a session twice. Half a digest is enough to tell sessions apart.
-        let mut seen: HashSet<[u8; 16]> = HashSet::new();
+        let mut seen = SeenKeys::default();
         let mut position = None;
         loop {
-            let (heads, next) = self.heads(position, PAGE).await?;
-            seen.extend(heads.iter().filter_map(|head| head.key.digest().first_chunk().copied()));
-            position = next;
+            let page = self.settings.list_sessions(position, PAGE).await?;
+            for head in &page.sessions {
+                seen.insert(&head.key);
+            }
+            position = page.next;
             if position.is_none() {
                 return Ok(seen.len() as u64);
             }
@@ -150,33 +151,14 @@ impl Registry {
             return Ok(sessions);
         }
         // Some have ended, or have moved meanwhile: find out under the lock, and remove the dead places.
-        let mut held = HeldRoster::take(settings, name).await?;
-        settings.clean(&mut held, owner).await?;
-        sessions.clear();
-        for index in 0..held.roster.places.len() {
-            held.keep(settings).await?;
-            sessions.extend(readable(settings.find(&held.roster.places[index], owner).await)?);
+        for _ in 0..ATTEMPTS {
+            let mut held = HeldRoster::take(settings, name).await?;
+            let found = settings.clean(&mut held, owner).await?;
+            if held.commit(settings).await? == Committed::Yes {
+                return Ok(found.into_iter().flatten().collect());
+            }
         }
-        // A conflict means that the roster was not cleaned, and the next reader does it.
-        let _ = held.commit(settings).await?;
-        Ok(sessions)
-    }
-
-    /// Returns a page of sessions that are not over.
-    pub(super) async fn heads(
-        &self,
-        position: Option<Cursor>,
-        limit: usize,
-    ) -> Result<(Vec<SessionHead>, Option<Cursor>), SessionError> {
-        let settings = &self.settings;
-        let epoch = match settings.epochs {
-            true => settings.read_epoch().await?,
-            false => 0,
-        };
-        let mut page = settings.storage.scan(position, limit).await?;
-        page.sessions
-            .retain(|head| head.meta.facts.is_session() && head.meta.facts.epoch() >= epoch);
-        Ok((page.sessions, page.next))
+        Err(SessionError::LockTimeout)
     }
 }
 

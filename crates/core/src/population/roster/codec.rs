@@ -17,7 +17,7 @@ use super::{Ending, Place, Roster};
 use crate::clock::Timestamp;
 use crate::events::EndReason;
 use crate::id::SessionKey;
-use crate::storage::{push_number, take_number};
+use crate::varint;
 
 const VERSION: u8 = 1;
 
@@ -44,17 +44,17 @@ impl Roster {
                 bytes.push(u8::try_from(place.next.len()).expect("a place has few keys"));
                 place.next.iter().for_each(|key| push_key(&mut bytes, key));
             }
-            push_number(&mut bytes, place.since.as_millis());
+            varint::push(&mut bytes, place.since.as_millis());
             if let Some(deadline) = place.deadline {
-                push_number(&mut bytes, deadline.as_millis());
+                varint::push(&mut bytes, deadline.as_millis());
             }
             if let Some(owner) = &place.owner {
-                push_number(&mut bytes, owner.len() as u64);
+                varint::push(&mut bytes, owner.len() as u64);
                 bytes.extend_from_slice(owner.as_bytes());
             }
             if let Some(Ending { reason, due }) = place.ending {
                 bytes.push(reason as u8);
-                push_number(&mut bytes, due.as_millis());
+                varint::push(&mut bytes, due.as_millis());
             }
         }
         bytes
@@ -106,11 +106,11 @@ fn push_key(bytes: &mut Vec<u8>, key: &SessionKey) {
 }
 
 fn take_moment(bytes: &mut &[u8]) -> Option<Timestamp> {
-    take_number(bytes).map(Timestamp::from_millis)
+    varint::take(bytes).map(Timestamp::from_millis)
 }
 
 fn take_text<'a>(bytes: &mut &'a [u8]) -> Option<&'a str> {
-    let length = usize::try_from(take_number(bytes)?).ok()?;
+    let length = usize::try_from(varint::take(bytes)?).ok()?;
     let (text, rest) = bytes.split_at_checked(length)?;
     *bytes = rest;
     std::str::from_utf8(text).ok()

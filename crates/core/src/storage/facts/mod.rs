@@ -1,11 +1,15 @@
 //! [`Facts`]: what a listing tells of a session beside its times.
 
+mod elements;
+
 use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
+use self::elements::{Elements, number};
 use crate::clock::Timestamp;
 use crate::storage::ClientFacts;
+use crate::varint;
 
 /// What a [`Storage`](crate::Storage) keeps of a session beside its times, so that a listing can tell of it without
 /// decoding the payload: the owner, the moment of authentication and the facts about the client.
@@ -16,7 +20,8 @@ use crate::storage::ClientFacts;
 /// # Format
 ///
 /// A sequence of elements in ascending order of their tags. Each is its tag, the length of its content and the content;
-/// numbers are unsigned LEB128 varints. Elements with tags that this version does not know are kept.
+/// numbers are unsigned LEB128 varints. Elements with tags that this version does not know are kept, as long as there is
+/// room.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Facts(Option<Arc<Encoded>>);
 
@@ -31,6 +36,9 @@ const AGENT: u64 = 4;
 const LABEL: u64 = 5;
 const EPOCH: u64 = 6;
 const ROLE: u64 = 7;
+
+/// The last tag that this version knows.
+const LAST_KNOWN: u64 = ROLE;
 
 /// The use of a record that is no session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -182,39 +190,40 @@ impl Facts {
     fn with_number(&self, tag: u64, number: Option<u64>) -> Self {
         let mut content = Vec::new();
         if let Some(number) = number {
-            push_number(&mut content, number);
+            varint::push(&mut content, number);
         }
         self.with(tag, number.map(|_| &*content))
     }
 
-    /// Sets or removes one element. If there is no room for it, because of elements that only a later version knows,
-    /// it is left out.
+    /// Sets or removes one element. Elements that only a later version knows give way if there is no room: those that
+    /// this version knows fit together.
     fn with(&self, tag: u64, content: Option<&[u8]>) -> Self {
+        let all = self.encode_with(tag, content, u64::MAX);
+        match all.len() > Self::MAX_LEN {
+            false => Self::of_valid(&all),
+            true => Self::of_valid(&self.encode_with(tag, content, LAST_KNOWN)),
+        }
+    }
+
+    /// Encodes the elements up to the tag `last`, with one of them replaced.
+    fn encode_with(&self, tag: u64, content: Option<&[u8]>, last: u64) -> Vec<u8> {
         let mut bytes = Vec::new();
-        let mut push = |tag: u64, content: &[u8]| {
-            push_number(&mut bytes, tag);
-            push_number(&mut bytes, content.len() as u64);
-            bytes.extend_from_slice(content);
-        };
         let mut new = content.map(|content| (tag, content));
         let mut elements = Elements(self.as_bytes());
-        while let Some((other, content)) = elements.read() {
+        while let Some((other, content)) = elements.read().filter(|(other, _)| *other <= last) {
             if other >= tag
                 && let Some((tag, content)) = new.take()
             {
-                push(tag, content);
+                elements::push(&mut bytes, tag, content);
             }
             if other != tag {
-                push(other, content);
+                elements::push(&mut bytes, other, content);
             }
         }
         if let Some((tag, content)) = new {
-            push(tag, content);
+            elements::push(&mut bytes, tag, content);
         }
-        if bytes.len() > Self::MAX_LEN {
-            return self.clone();
-        }
-        Self::of_valid(&bytes)
+        bytes
     }
 
     fn content(&self, tag: u64) -> Option<&[u8]> {
@@ -234,50 +243,6 @@ impl Facts {
     fn number(&self, tag: u64) -> Option<u64> {
         self.content(tag).and_then(number)
     }
-}
-
-/// Reads elements from front to back.
-struct Elements<'a>(&'a [u8]);
-
-impl<'a> Elements<'a> {
-    /// Reads the next element. Returns `None` at the end, and if there is no valid element.
-    fn read(&mut self) -> Option<(u64, &'a [u8])> {
-        let tag = take_number(&mut self.0)?;
-        let length = usize::try_from(take_number(&mut self.0)?).ok()?;
-        let (content, rest) = self.0.split_at_checked(length)?;
-        self.0 = rest;
-        Some((tag, content))
-    }
-}
-
-/// Returns the number that is the whole content of an element.
-fn number(mut content: &[u8]) -> Option<u64> {
-    take_number(&mut content).filter(|_| content.is_empty())
-}
-
-pub(crate) fn take_number(bytes: &mut &[u8]) -> Option<u64> {
-    let mut number = 0;
-    for shift in (0..64).step_by(7) {
-        let (&byte, rest) = bytes.split_first()?;
-        *bytes = rest;
-        let bits = u64::from(byte & 0x7f);
-        if shift == 63 && bits > 1 {
-            return None;
-        }
-        number |= bits << shift;
-        if byte & 0x80 == 0 {
-            return Some(number);
-        }
-    }
-    None
-}
-
-pub(crate) fn push_number(bytes: &mut Vec<u8>, mut number: u64) {
-    while number >= 0x80 {
-        bytes.push(number as u8 | 0x80);
-        number >>= 7;
-    }
-    bytes.push(number as u8);
 }
 
 impl fmt::Debug for Facts {
@@ -308,73 +273,4 @@ impl fmt::Display for ParseFactsError {
 impl std::error::Error for ParseFactsError {}
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const MOMENT: Timestamp = Timestamp::from_millis(1_700_000_000_000);
-
-    #[test]
-    fn elements_are_set_read_and_removed() {
-        let client = ClientFacts::new()
-            .address("203.0.113.7")
-            .agent("curl/8")
-            .label("office");
-        let facts = Facts::NONE
-            .with_client(&client)
-            .with_owner(Some(("ada", MOMENT)))
-            .with_epoch(3);
-        let read = Facts::from_bytes(facts.as_bytes()).unwrap();
-        assert_eq!(read, facts);
-        assert_eq!((read.owner(), read.authenticated_at()), (Some("ada"), Some(MOMENT)));
-        assert_eq!((read.client(), read.epoch()), (client, 3));
-        assert!(read.is_session());
-        let less = read.with_owner(None).with_client(&ClientFacts::new()).with_epoch(0);
-        assert_eq!(less, Facts::NONE);
-        assert!(Facts::of_role(Role::Owner).is_of_role(Role::Owner));
-        assert!(!Facts::of_role(Role::Owner).is_session());
-    }
-
-    #[test]
-    fn unknown_elements_are_kept_in_their_order() {
-        let bytes = b"\x01\x03ada\x63\x02xy";
-        let facts = Facts::from_bytes(bytes).unwrap();
-        assert_eq!(facts.as_bytes(), bytes);
-        assert_eq!(facts.with_owner(None).as_bytes(), b"\x63\x02xy");
-        assert_eq!(
-            facts.with_owner(None).with_epoch(1).as_bytes(),
-            b"\x06\x01\x01\x63\x02xy"
-        );
-    }
-
-    #[test]
-    fn bytes_that_are_no_facts_are_refused() {
-        let too_long = [&[0x63, 0x80, 0x08][..], &[0; 1_024]].concat();
-        for bytes in [
-            &b"\x01"[..],
-            b"\x01\x04ada",
-            b"\x01\x01\xff",
-            b"\x02\x01a\x01\x01a",
-            b"\x01\x01a\x01\x01a",
-            b"\x02\x00",
-            b"\x02\x02\x01\x01",
-            b"\x80\x80\x80\x80\x80\x80\x80\x80\x80\x02\x00",
-            &too_long,
-        ] {
-            assert_eq!(Facts::from_bytes(bytes), Err(ParseFactsError), "{bytes:?}");
-        }
-    }
-
-    #[test]
-    fn the_longest_facts_fit() {
-        let long = "x".repeat(10_000);
-        let client = ClientFacts::new().address(&*long).agent(&*long).label(&*long);
-        let owner = "o".repeat(Facts::OWNER_MAX_LEN);
-        let facts = Facts::NONE
-            .with_client(&client)
-            .with_owner(Some((&owner, Timestamp::MAX)));
-        let facts = facts.with_epoch(u64::MAX);
-        assert_eq!(facts.owner(), Some(&*owner));
-        assert_eq!(facts.epoch(), u64::MAX);
-        assert_eq!(Facts::from_bytes(facts.as_bytes()), Ok(facts));
-    }
-}
+mod tests;
