@@ -22,7 +22,7 @@ pub struct Limit {
     pub(crate) excess: Excess,
 }
 
-/// What happens to the session that is one too many.
+/// The fate of the session that is one too many.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Excess {
     RefuseNewest,

@@ -1,4 +1,4 @@
-//! [`Event`]: what has happened to a session.
+//! [`Event`]: a change of a session, as it is reported.
 
 use std::sync::Arc;
 
@@ -6,11 +6,11 @@ use time::OffsetDateTime;
 
 use crate::id::SessionKey;
 
-/// What has happened to a session. It names the session by its key, never by an id.
+/// A change of a session, or a sign that something is wrong with one. It names the session by its key, never by an id.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Event {
-    /// What has happened.
+    /// The kind of change.
     pub kind: EventKind,
     /// The key of the session.
     pub key: SessionKey,

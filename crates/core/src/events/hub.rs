@@ -9,6 +9,7 @@ use super::callbacks::Callbacks;
 use super::caught::run_caught;
 use super::stream::Queue;
 use super::{Event, EventStream};
+use crate::clock::Timestamp;
 
 /// The default of [`Events::report_within`].
 const REPORT_WITHIN: Duration = Duration::from_secs(30);
@@ -111,23 +112,24 @@ pub(crate) struct Hub {
     buffer: usize,
     streams: Mutex<Vec<Weak<Queue>>>,
     pub(crate) callbacks: Callbacks,
-    /// The number of rounds of the maintenance.
-    rounds: AtomicUsize,
+    /// The number of the next round of the maintenance.
+    round: AtomicUsize,
 }
 
 impl Hub {
-    pub(crate) fn new(events: Events) -> Self {
+    pub(crate) fn new(events: Events, now: Timestamp) -> Self {
         Self {
             listeners: events.listeners,
             buffer: events.buffer,
             streams: Mutex::default(),
             callbacks: Callbacks::default(),
-            rounds: AtomicUsize::new(0),
+            // Short-lived processes do not all begin with the same round.
+            round: AtomicUsize::new(now.as_millis() as usize),
         }
     }
 
     pub(crate) fn next_round(&self) -> usize {
-        self.rounds.fetch_add(1, Ordering::Relaxed)
+        self.round.fetch_add(1, Ordering::Relaxed)
     }
 
     fn streams(&self) -> MutexGuard<'_, Vec<Weak<Queue>>> {

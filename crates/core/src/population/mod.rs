@@ -30,4 +30,4 @@ mod verify;
 pub(crate) use self::owners::Enlisted;
 pub use self::policy::Policy;
 pub use self::registry::{Audit, Registry, SessionInfo, SessionList};
-pub(crate) use self::reports::Renewal;
+pub(crate) use self::reports::{Prepared, Renewal};

@@ -19,7 +19,9 @@ const CLEANING: usize = 16;
 pub(crate) struct Enlisted {
     /// The owner in whose roster the session has taken a place.
     taken: Option<Box<str>>,
-    taken_at: Timestamp,
+    /// The owner in whose roster its place names another key.
+    moved: Option<Box<str>>,
+    entered_at: Timestamp,
     /// The former owner, and the key by which the session is in the former owner's roster.
     left: Option<(Box<str>, SessionKey)>,
     /// `false` if the session moves and is not on its watchlist.
@@ -32,7 +34,7 @@ impl Enlisted {
     pub(crate) fn is_late(&self, settings: &Settings) -> bool {
         let now = settings.storage.clock().now();
         let has_place = self.taken.is_some() || settings.watches;
-        has_place && self.taken_at.until(now) >= BARRIER
+        has_place && self.entered_at.until(now) >= BARRIER
     }
 
     /// Gives up the place in the roster of a former owner, now that the session has another. If that fails, the place
@@ -46,10 +48,14 @@ impl Enlisted {
         }
     }
 
-    /// Gives up the place of a session whose creation was refused. If that fails, the place is found to be dead later.
+    /// Gives up the place of a session that is not stored under its new key, as that was refused. If that fails, the
+    /// place is found to be dead later.
     pub(crate) async fn cancel(self, settings: &Settings, key: &SessionKey) {
         if let Some(owner) = self.taken {
             let _ = settings.give_up(&owner, key).await;
+        }
+        if let Some(owner) = self.moved {
+            let _ = settings.move_back(&owner, key).await;
         }
     }
 }
@@ -69,13 +75,15 @@ impl Settings {
         let former = before.and_then(|(key, facts)| Some((facts.owner()?, key)));
         let mut enlisted = Enlisted {
             taken: None,
-            taken_at: self.storage.clock().now(),
+            moved: None,
+            entered_at: self.storage.clock().now(),
             left: None,
             is_watched: true,
         };
         match (former, facts.owner()) {
             (Some((former, from)), Some(owner)) if former == owner => {
                 self.move_place(owner, from, to, is_login).await?;
+                enlisted.moved = Some(owner.into());
             }
             (former, owner) => {
                 if let Some(owner) = owner {
@@ -123,6 +131,16 @@ impl Settings {
         .await
     }
 
+    /// Removes the key to which a session has not moved from its place.
+    async fn move_back(&self, owner: &str, to: &SessionKey) -> Result<(), SessionError> {
+        HeldRoster::change(self, RosterName::Owner(owner), |held| {
+            if let Some(place) = held.roster.place_of(to) {
+                place.move_back(to);
+            }
+        })
+        .await
+    }
+
     /// Removes the place of a session that is dead or has another owner.
     pub(crate) async fn leave(&self, owner: &str, key: &SessionKey) -> Result<(), SessionError> {
         HeldRoster::change(self, RosterName::Owner(owner), |held| held.roster.remove(key)).await
@@ -140,7 +158,7 @@ impl Settings {
     async fn give_up(&self, owner: &str, key: &SessionKey) -> Result<(), SessionError> {
         let mut held = HeldRoster::take(self, RosterName::Owner(owner)).await?;
         if let Some(place) = held.roster.place_of(key).cloned() {
-            // Whatever it ends, no client knows it.
+            // If that ends a session, no client knows of it.
             let _unknown = self.evict(place, owner, held.now).await?;
             held.roster.remove(key);
         }

@@ -16,7 +16,7 @@ pub(super) const RESERVATION: Duration = Duration::from_secs(60);
 /// The time for which a barrier stands: longer than any message is on its way.
 pub(super) const BARRIER: Duration = Duration::from_secs(60 * 60);
 
-/// What has become of the session of a place.
+/// The state of the session of a place.
 pub(super) enum Standing {
     Live(Stored),
     /// The session is about to be created, or was ended soon after.
@@ -27,7 +27,7 @@ pub(super) enum Standing {
     Unreadable,
 }
 
-/// What ending the session of a place has come to.
+/// The result of ending the session of a place.
 pub(super) enum PlaceEnd {
     /// The session is dead for ever. Its end has to be reported if it was ended now.
     Dead(Option<PendingEnd>),

@@ -185,7 +185,8 @@ impl<N: Namespaces, V: Values> SessionBuilder<N, V> {
     pub fn events(mut self, events: Events) -> Self {
         self.settings.watches = events.at_least_once;
         self.settings.report_within = events.report_within;
-        self.settings.hub = Some(Hub::new(events));
+        let now = self.settings.storage.clock().now();
+        self.settings.hub = Some(Hub::new(events, now));
         self
     }
 

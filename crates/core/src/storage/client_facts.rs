@@ -1,9 +1,9 @@
-//! [`ClientFacts`]: what a session remembers of its client.
+//! [`ClientFacts`]: the facts that a session remembers of its client.
 
 use std::borrow::Cow;
 
-/// What a session remembers of its client, for lists that users and operators see: "Firefox on Linux, from this
-/// address". The application supplies it with [`Visit::client`](crate::Visit::client); nothing is recorded otherwise.
+/// Facts about the client of a session, for lists that users and operators see: "Firefox on Linux, from this address".
+/// The application supplies it with [`Visit::client`](crate::Visit::client); nothing is recorded otherwise.
 ///
 /// It is recorded when a session begins and when its owner logs in. Longer texts are cut. It comes from the client and
 /// proves nothing, and has to be escaped where it is shown.

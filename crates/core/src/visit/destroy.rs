@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crate::error::SessionError;
 use crate::events::EndReason;
 use crate::id::{SessionId, SessionKey};
+use crate::population::Prepared;
 use crate::visit::state::{Phase, State};
 use crate::visit::{Context, stack};
 
@@ -22,9 +23,12 @@ impl Context {
         };
         let mut place = None;
         let mut ended = None;
-        let mut ends = Vec::new();
+        let (mut ends, mut moved) = (Vec::new(), Vec::new());
         for (index, key) in key.iter().chain(&others).enumerate() {
-            let end = self.settings.prepare_end(key, EndReason::Asked).await;
+            let prepared = self.settings.prepare_end(key, EndReason::Asked).await;
+            if matches!(prepared, Prepared::Barred) {
+                continue;
+            }
             let own_place = match &known {
                 Some(owner) => owner.clone().map(|owner| (owner, *key)),
                 None => self.settings.find_limited(key).await,
@@ -32,8 +36,11 @@ impl Context {
             if self.settings.storage.destroy(key).await?.is_found() {
                 ended.get_or_insert((index, *key));
                 place = place.or(own_place);
-                ends.extend(end);
-            } else if let Some(end) = end {
+                match prepared {
+                    Prepared::Seen(end) => ends.push(end),
+                    _ => moved.push(*key),
+                }
+            } else if let Prepared::Seen(end) = prepared {
                 self.settings.abandon_end(end).await;
             }
         }
@@ -74,9 +81,9 @@ impl Context {
             // A place that stays is found to be dead later.
             let _ = self.settings.leave(&owner, &key).await;
         }
-        match (ended, ends.is_empty()) {
-            (Some((_, key)), true) => Box::pin(self.settings.report_moved(&key, EndReason::Asked)).await,
-            _ => self.settings.deliver(ends).await,
+        self.settings.deliver(ends).await;
+        for key in moved {
+            Box::pin(self.settings.report_moved(&key, EndReason::Asked)).await;
         }
         Ok(())
     }

@@ -193,7 +193,7 @@ async fn of_an_audit() {
     .await;
 }
 
-/// What surely was not stored takes no place: there is room at once.
+/// A session that surely was not stored takes no place: there is room at once.
 #[tokio::test(start_paused = true)]
 async fn that_are_certain_leave_no_place() {
     for operation in [Operation::Create, Operation::Rotate] {

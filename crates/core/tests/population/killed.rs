@@ -22,7 +22,7 @@ async fn killed_everywhere(call: impl AsyncFn(&Session, &SessionId)) {
         }
         let (dying, seen) = World::process(&Arc::new(slow), |builder| builder);
         let done = poll_times(polls, call(&dying, &id)).await.is_some();
-        // What the dead process has seen is lost with it, unless it was told in time.
+        // The dead process takes with it all that it was not told in time.
         tokio::time::sleep(Duration::from_secs(31)).await;
         other.registry().maintain_once().await.expect("the storage works");
         let is_gone = world.storage.read(&id.key()).await.expect("the storage works") == Lookup::Missing;

@@ -2,9 +2,12 @@
 
 use std::time::Duration;
 
-use sessile_core::{EndReason, InSession, SessionError, Visit};
+use sessile_core::{EndReason, Expiration, InSession, SessionError, Visit};
 
 use crate::world::{World, ended};
+
+/// More visits than a place has keys.
+const LATE: usize = 20;
 
 const LONGER_THAN_A_LEASE: Duration = Duration::from_secs(7);
 
@@ -47,4 +50,33 @@ async fn a_late_move_hides_no_session_that_has_moved() {
         tokio::time::sleep(Duration::from_secs(200)).await;
         assert_eq!(session.registry().maintain_once().await.unwrap(), 0);
     }
+}
+
+/// However many visits fail to move a session, its place keeps the key at which it is.
+#[tokio::test(start_paused = true)]
+async fn no_number_of_late_moves_hides_a_session() {
+    let world = World::new(|builder| builder.default_expiration(Expiration::Never));
+    let session = &world.session;
+    let id = world.log_in("ada").await.unwrap();
+    let mut late = Vec::new();
+    for _ in 0..LATE {
+        let visit = session.open(Visit::from(id.clone()));
+        async { session.start().await }
+            .in_session(visit.handle())
+            .await
+            .unwrap();
+        late.push(visit);
+        tokio::time::sleep(LONGER_THAN_A_LEASE).await;
+    }
+    let moved = session.enter(Visit::from(id), async { session.regenerate_id() }).await;
+    let moved = moved.unwrap().outcome.new_id().unwrap();
+    for visit in late {
+        async { session.regenerate_id() }
+            .in_session(visit.handle())
+            .await
+            .unwrap();
+        assert!(visit.close().await.is_err());
+    }
+    let listed = session.registry().by_owner("ada").await.unwrap();
+    assert_eq!(listed.iter().map(|info| info.key).collect::<Vec<_>>(), [moved.key()]);
 }

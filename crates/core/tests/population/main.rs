@@ -14,6 +14,7 @@ mod leases;
 mod lost_locks;
 mod model;
 mod settings;
+mod signs;
 mod stalls;
 mod stress;
 mod support;

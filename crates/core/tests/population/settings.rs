@@ -1,4 +1,4 @@
-//! What an application sets: freshness, policies of a standard, a timeout of one session's own.
+//! Settings of an application: freshness, policies of a standard, a timeout of one session.
 
 use std::time::Duration;
 

@@ -108,7 +108,7 @@ fn process(storage: &Arc<Plain>, limit: Limit, seed: u64, fails: bool) -> Sessio
         .build()
 }
 
-/// What a client does, again and again.
+/// The actions of a client, repeated.
 async fn client(session: Session, seed: u64, fails: bool) {
     let mut random = Random(seed);
     let mut id: Option<SessionId> = None;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use sessile_core::{Events, Expiration, Limit, Session, Storage};
 
-/// What a worker process does, and on which sessions.
+/// The work of a process, and the sessions that it works on.
 #[derive(Debug, Clone)]
 pub(super) struct Plan {
     pub(super) process: u64,

@@ -11,7 +11,7 @@ use crate::population::verify::is_corrupt;
 use crate::storage::Role;
 use crate::telemetry;
 
-/// What an [audit](Registry::audit) has found and mended.
+/// The findings of an [audit](Registry::audit), all of which it has mended.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Audit {
@@ -33,7 +33,7 @@ pub struct Audit {
 #[derive(Debug, Default)]
 struct Owned {
     sessions: BTreeSet<SessionKey>,
-    /// Those that the audit itself has removed.
+    /// The keys of sessions that the audit itself has removed.
     ended: Vec<SessionKey>,
 }
 

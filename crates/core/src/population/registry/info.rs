@@ -5,7 +5,7 @@ use time::OffsetDateTime;
 use crate::id::SessionKey;
 use crate::storage::{ClientFacts, Cursor, Meta, SessionHead, Stored};
 
-/// What the [registry](crate::Registry) tells of a session.
+/// A session as the [registry](crate::Registry) shows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct SessionInfo {

@@ -7,22 +7,36 @@ use crate::settings::Settings;
 use crate::storage::{Lookup, Stored};
 use crate::telemetry;
 
+/// The knowledge of a session that is about to be ended by its key.
+#[derive(Debug)]
+pub(crate) enum Prepared {
+    /// The session, whose end has been noted.
+    Seen(PendingEnd),
+    /// Nothing: there are no events, or no session under this key. If one has left it and is ended all the same, that is
+    /// [reported](Settings::report_moved) without it.
+    Unseen,
+    /// The session has ended before, and must not be created again.
+    Barred,
+}
+
 impl Settings {
-    /// Prepares the end of a session by its key. Returns `None` if there are no events, no session, or one that has left
-    /// this key: its end is [reported](Settings::report_moved) without it.
-    pub(crate) async fn prepare_end(&self, key: &SessionKey, reason: EndReason) -> Option<PendingEnd> {
-        self.hub.as_ref()?;
+    /// Prepares the end of a session by its key.
+    pub(crate) async fn prepare_end(&self, key: &SessionKey, reason: EndReason) -> Prepared {
+        if self.hub.is_none() {
+            return Prepared::Unseen;
+        }
         // Ending comes first: if the storage fails, or the record cannot be read, the session is ended all the same, if
         // that is possible, and its end is reported as far as it is known.
         match self.storage.read(key).await {
             Ok(Lookup::Found(stored)) if stored.record.meta.facts.is_session() => {
-                Some(self.prepare_known_end(PendingEnd::new(stored, reason)).await)
+                Prepared::Seen(self.prepare_known_end(PendingEnd::new(stored, reason)).await)
             }
+            Ok(Lookup::Found(_barrier)) => Prepared::Barred,
             Ok(Lookup::Superseded) => {
                 self.mark_moved(key, reason).await;
-                None
+                Prepared::Unseen
             }
-            _ => None,
+            _ => Prepared::Unseen,
         }
     }
 

@@ -13,4 +13,5 @@ mod renewal;
 mod round;
 mod watchlist;
 
+pub(crate) use self::end::Prepared;
 pub(crate) use self::renewal::Renewal;

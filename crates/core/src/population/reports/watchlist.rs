@@ -70,8 +70,6 @@ impl Settings {
                 if let Some(place) = held.roster.place_of(from) {
                     place.move_back(to);
                     place.owner = facts.owner().map(Into::into);
-                    // It has been stored under its present key.
-                    place.settled = true;
                 }
             }
         });

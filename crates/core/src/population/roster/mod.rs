@@ -42,7 +42,8 @@ pub(super) struct Roster {
     pub(super) places: Vec<Place>,
 }
 
-/// The number of keys that a place has in addition to that at which the session was found last.
+/// The number of keys that a place has in addition to that at which the session was found last. Moves that were refused
+/// take theirs back, so that only as many visits as this could fill it that have all lost their locks and were dropped.
 const MAX_NEXT: usize = 16;
 
 /// The place of one session in a roster.
@@ -120,9 +121,10 @@ impl Place {
         self.next.push(to);
     }
 
-    /// Records that the session has not moved to a key, and never will.
+    /// Records that the session has not moved to a key, and never will. It was stored under another one.
     pub(super) fn move_back(&mut self, to: &SessionKey) {
         self.next.retain(|next| next != to);
+        self.settled = true;
     }
 
     /// Records where the session was found. Moves from there may be under way; moves from any other key have failed.

@@ -1,4 +1,4 @@
-//! [`Facts`]: what a listing tells of a session beside its times.
+//! [`Facts`]: the owner of a session, and other facts that a listing shows.
 
 mod elements;
 
@@ -11,8 +11,8 @@ use crate::clock::Timestamp;
 use crate::storage::ClientFacts;
 use crate::varint;
 
-/// What a [`Storage`](crate::Storage) keeps of a session beside its times, so that a listing can tell of it without
-/// decoding the payload: the owner, the moment of authentication and the facts about the client.
+/// The part of the metadata that a listing shows beside the times, without decoding the payload: the owner, the moment of
+/// authentication and the facts about the client.
 ///
 /// Most sessions have none, which costs one word. Storages treat the facts as opaque: they keep the
 /// [bytes](Facts::as_bytes), at most [`MAX_LEN`](Facts::MAX_LEN) of them, and return the same.

@@ -148,7 +148,7 @@ impl Context {
             return true;
         }
         if state.is_changed() {
-            // What a watchlist has to know takes more than one call.
+            // Telling a watchlist takes more than one call.
             let is_watched = self.settings.watches && (state.meta().is_none() || state.payload().has_new_lifetime());
             return state.has_sliding_items() || is_watched;
         }

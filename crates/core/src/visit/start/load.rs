@@ -12,6 +12,7 @@ use crate::error::SessionError;
 use crate::events::EndReason;
 use crate::id::SessionKey;
 use crate::payload::RecordError;
+use crate::population::Prepared;
 use crate::settings::UnreadablePolicy;
 use crate::storage::{Lock, Record, Stored};
 use crate::telemetry;
@@ -159,14 +160,17 @@ impl Context {
         reason: EndReason,
     ) -> Result<(), SessionError> {
         let phase = Phase::of_start(lock.is_some());
-        let end = self.settings.prepare_end(&key, reason).await;
+        let prepared = self.settings.prepare_end(&key, reason).await;
         let found = self.settings.storage.destroy(&key).await?.is_found();
         if let Some(mut lock) = lock {
             // The storage removed the lock together with the record.
             lock.disarm();
         }
-        let ends = end.into_iter().filter(|_| found).collect();
-        self.settings.deliver(ends).await;
+        match prepared {
+            Prepared::Seen(end) if found => self.settings.deliver(vec![end]).await,
+            Prepared::Seen(end) => self.settings.abandon_end(end).await,
+            _ => {}
+        }
         self.on_missing(epoch, phase)
     }
 

@@ -198,7 +198,8 @@ impl Context {
         }
         state.effects.read = true;
         state.effects.superseded = true;
-        let is_shown = state.activity != Activity::Never;
+        // A visit that has loaded the session has shown its id while that was right.
+        let is_shown = state.activity != Activity::Never && !state.seen;
         let mut forgotten = None;
         let begun = if state.seen || state.strict {
             Err(SessionError::Superseded)

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 /// The time for which a session lives after its beginning or its last login, in milliseconds.
 pub(super) const LIFETIME: u64 = 300_000;
 
-/// What happens at the limit.
+/// The rule at the limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Excess {
     Refuse,

@@ -82,7 +82,7 @@ async fn hold_and_run(
     }
 }
 
-/// Of the parties to a cycle one at least is refused, and the others get their turn.
+/// At least one of the parties to a cycle is refused, and the others get their turn.
 async fn cycle_of(parties: usize, session: &Session, how: impl Fn(usize) -> Outer) {
     let mut ids = Vec::new();
     for _ in 0..parties {

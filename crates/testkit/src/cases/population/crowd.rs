@@ -231,7 +231,7 @@ pub(crate) async fn a_former_owner_is_never_shown_a_session(ctx: Context) {
     finish(tasks).await;
 }
 
-/// What was there when all was ended never comes back, whatever its visits do.
+/// A session that was there when all were ended never comes back, whatever its visits do.
 pub(crate) async fn the_end_of_all_is_final(ctx: Context) {
     for round in 0..4 {
         let sessions = [session(&ctx), second_with(&ctx, |builder| builder)];

@@ -182,7 +182,7 @@ pub(crate) async fn are_listed_in_the_order_of_their_logins(ctx: Context) {
         first = regenerate(&grace, &first).await;
         assert_owns(&ctx, "ada", &[&first, &second, &third]).await;
     }
-    // Who comes back is the last.
+    // The owner who comes back is the last.
     let away = sign_in_again(&plain, &first, "bob").await;
     assert_owns(&ctx, "ada", &[&second, &third]).await;
     assert_owns(&ctx, "bob", &[&away]).await;
@@ -242,7 +242,7 @@ pub(crate) async fn the_client_is_shown_within_bounds(ctx: Context) {
             .client
     };
     assert_eq!(shown(id.clone()).await, client);
-    // What an ordinary visit says is not written; what the one that logs in says is.
+    // Facts of an ordinary visit are not written; those of the visit that logs in are.
     let other = ClientFacts::new().label("x".repeat(1_000));
     let id = visit(&session, Visit::from(id).client(other.clone()), || {
         session.set("cart", "empty")
