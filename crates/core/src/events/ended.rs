@@ -23,10 +23,20 @@ pub(crate) struct PendingEnd {
     pub(crate) reason: EndReason,
     /// The data as this process saw it last.
     pub(crate) last: Option<Record>,
-    /// `true` if the session was on its watchlist, or there are none.
-    pub(crate) was_listed: bool,
+    pub(crate) listing: Listing,
     /// When it is up to other processes to report the end.
     pub(crate) due: Option<Timestamp>,
+}
+
+/// How the end of a session was noted on its watchlist.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Listing {
+    /// At the place of the session; or there are no watchlists.
+    Known,
+    /// At a place of its own: the session had none, as its end was reported already, or it began before ends were.
+    New,
+    /// At all sessions that may have left the key: the session has, and its place does not name the key any more.
+    Moved,
 }
 
 impl PendingEnd {
@@ -36,7 +46,7 @@ impl PendingEnd {
             owner: stored.record.meta.facts.owner().map(Into::into),
             reason,
             last: Some(stored.record),
-            was_listed: true,
+            listing: Listing::Known,
             due: None,
         }
     }
@@ -48,7 +58,7 @@ impl PendingEnd {
             owner: None,
             reason,
             last: None,
-            was_listed: true,
+            listing: Listing::Known,
             due: None,
         }
     }

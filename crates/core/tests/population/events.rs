@@ -1,11 +1,11 @@
 //! Events: who is told of what, how often, and after a crash.
 
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use sessile_core::{
-    EndReason, EventKind, Events, Expiration, InSession, Limit, Lookup, Session, SessionError, SessionId, Storage,
-    Visit,
+    EndReason, EventKind, Events, Expiration, HOUR, InSession, Limit, Lookup, MINUTE, SECOND, Session, SessionError,
+    Storage, Visit,
 };
 use sessile_memory::MemoryStorage;
 use sessile_testkit::{Operation, Slow};
@@ -149,8 +149,7 @@ async fn a_session_that_is_ended_while_it_moves_is_reported_once() {
     assert!(world.take().is_empty());
 }
 
-/// A login is killed at one of its awaits after it has evicted a session, or before. The next login finds the place of
-/// the evicted session still, and puts a barrier under its key.
+/// The watchlist knows no former key but the one before the last.
 #[tokio::test(start_paused = true)]
 async fn an_end_by_a_former_key_is_reported_once_with_its_owner() {
     for reason in [EndReason::Operator, EndReason::Asked] {
@@ -209,67 +208,6 @@ async fn a_panicking_listener_stops_nobody() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_callback_sees_the_last_data_once() {
-    let world = World::new(|builder| builder);
-    let session = &world.session;
-    let first = session
-        .enter(Visit::new(), async { session.set("a", 1) })
-        .await
-        .unwrap();
-    let calls = Arc::new(Mutex::new(Vec::new()));
-    let visit = session.open(Visit::from(first.outcome.new_id()));
-    async {
-        session.start().await?;
-        let told = Arc::clone(&calls);
-        session.on_end(move |ended| told.lock().unwrap().push((ended.reason(), ended.get("a").unwrap())))?;
-        session.on_end(|_| panic!("a fault of the application"))?;
-        // The session moves on, and so do its callbacks.
-        session.regenerate_id()?;
-        session.set("a", 2)
-    }
-    .in_session(visit.handle())
-    .await
-    .unwrap();
-    visit.close().await.unwrap();
-    let key = visit.outcome().new_id().unwrap().key();
-    assert!(session.registry().end(&key).await.unwrap());
-    assert!(!session.registry().end(&key).await.unwrap());
-    session.registry().maintain_once().await.unwrap();
-    assert_eq!(*calls.lock().unwrap(), [(EndReason::Operator, Some(2.into()))]);
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_callback_learns_of_ends_elsewhere_and_of_expiry() {
-    let world = World::new(|builder| builder);
-    let (other, _) = World::process(&world.storage, |builder| builder);
-    for (reason, value) in [(EndReason::Elsewhere, 7), (EndReason::Expired, 8)] {
-        let session = &world.session;
-        let first = session
-            .enter(Visit::new(), async { session.set("a", value) })
-            .await
-            .unwrap();
-        let id = first.outcome.new_id().unwrap();
-        let calls = Arc::new(Mutex::new(Vec::new()));
-        let told = Arc::clone(&calls);
-        session
-            .init(Visit::from(id.clone()), async {
-                session.start_readonly().await?;
-                session.on_end(move |ended| told.lock().unwrap().push((ended.reason(), ended.get("a").unwrap())))
-            })
-            .await
-            .unwrap()
-            .unwrap();
-        session.registry().maintain_once().await.unwrap();
-        match reason {
-            EndReason::Elsewhere => assert!(other.registry().end(&id.key()).await.unwrap()),
-            _ => tokio::time::sleep(Duration::from_secs(100)).await,
-        }
-        session.registry().maintain_once().await.unwrap();
-        assert_eq!(*calls.lock().unwrap(), [(reason, Some(value.into()))]);
-    }
-}
-
-#[tokio::test(start_paused = true)]
 async fn who_asks_for_no_events_gets_none() {
     let session: Session = Session::builder(MemoryStorage::new()).build();
     assert!(matches!(session.events(), Err(SessionError::EventsOff)));
@@ -303,6 +241,70 @@ async fn an_end_that_two_callers_make_is_reported_once() {
     assert!(seen.lock().unwrap().is_empty());
 }
 
+/// The end follows the session to its next key while a visit is about to move it on from there.
+#[tokio::test(start_paused = true)]
+async fn a_session_that_moves_on_while_it_is_ended_by_a_former_key_is_reported_once() {
+    let world = World::new(|builder| builder);
+    let (renewing, other) = (&world.session, Arc::new(Slow::shared(Arc::clone(&world.storage))));
+    other.delays().before(Operation::Destroy, 2 * SECOND);
+    other.delays().before(Operation::Rotate, 2 * SECOND);
+    let (slow, seen) = World::process(&other, |builder| builder);
+    let id = world.log_in("ada").await.unwrap();
+    world.take();
+    let (registry, former) = (slow.registry(), id.key());
+    let end = registry.end(&former);
+    let moves = async {
+        tokio::time::sleep(SECOND).await;
+        let moved = renewing.enter(Visit::from(id.clone()), async { renewing.regenerate_id() });
+        let moved = moved.await.unwrap().outcome.new_id();
+        slow.enter(Visit::from(moved), async {
+            slow.start().await?;
+            slow.regenerate_id()
+        })
+        .await
+    };
+    let (end, moves) = tokio::join!(end, moves);
+    assert!(end.unwrap());
+    assert!(matches!(moves, Err(SessionError::Gone)), "{moves:?}");
+    let seen = seen.lock().unwrap().clone();
+    let ends = seen.iter().filter(|(kind, _)| matches!(kind, EventKind::Ended(_)));
+    assert_eq!(ends.collect::<Vec<_>>(), [&ended(EndReason::Operator, "ada")]);
+    world.take();
+    tokio::time::sleep(HOUR).await;
+    assert_eq!(world.session.registry().maintain_once().await.unwrap(), 0);
+    assert!(world.take().is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_session_that_moves_twice_before_its_end_is_noted_is_reported_once() {
+    let world = World::new(|builder| builder);
+    let session = &world.session;
+    let mut id = world.log_in("ada").await.unwrap();
+    let slow = Arc::new(Slow::shared(Arc::clone(&world.storage)));
+    slow.delays().after(Operation::Read, 2 * SECOND);
+    let (late, seen) = World::process(&slow, |builder| builder);
+    let (registry, former) = (late.registry(), id.key());
+    let end = registry.end(&former);
+    let moves = async {
+        tokio::time::sleep(SECOND).await;
+        for _ in 0..2 {
+            let moved = session.enter(Visit::from(id.clone()), async {
+                session.start().await?;
+                session.regenerate_id()
+            });
+            id = moved.await.unwrap().outcome.new_id().unwrap();
+        }
+    };
+    let (end, ()) = tokio::join!(end, moves);
+    assert!(end.unwrap());
+    assert_eq!(world.storage.read(&id.key()).await.unwrap(), Lookup::Missing);
+    assert_eq!(*seen.lock().unwrap(), [ended(EndReason::Operator, "ada")]);
+    world.take();
+    tokio::time::sleep(HOUR).await;
+    assert_eq!(session.registry().maintain_once().await.unwrap(), 0);
+    assert!(world.take().is_empty());
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_session_whose_end_has_come_earlier_is_reported_in_time() {
     let world = World::new(|builder| builder);
@@ -316,32 +318,28 @@ async fn a_session_whose_end_has_come_earlier_is_reported_in_time() {
     assert_eq!(world.take(), [ended(EndReason::Expired, "ada")]);
 }
 
+/// The end of all sessions of an owner finds the place of a login before the session is created, and ends it after.
 #[tokio::test(start_paused = true)]
-async fn no_callback_is_lost_when_a_session_is_known_by_two_keys() {
-    let grace = Duration::from_secs(50);
-    let world = World::new(|builder| builder.rotation_grace(grace));
-    let (other, _) = World::process(&world.storage, |builder| builder.rotation_grace(grace));
-    let session = &world.session;
-    let id = world.log_in("ada").await.unwrap();
-    let calls = Arc::new(Mutex::new(Vec::new()));
-    let watch = async |name: &'static str, id: &SessionId| {
-        let told = Arc::clone(&calls);
-        let work = async {
-            session.start_readonly().await?;
-            session.on_end(move |_| told.lock().unwrap().push(name))
-        };
-        session.init(Visit::from(id.clone()), work).await.unwrap().unwrap();
+async fn the_end_of_a_session_that_has_just_been_created_is_reported() {
+    let world = World::new(|builder| builder.lock_wait(MINUTE));
+    let slow = Arc::new(Slow::shared(Arc::clone(&world.storage)));
+    slow.delays().before(Operation::Create, 2 * SECOND);
+    slow.delays().before(Operation::Destroy, 2 * SECOND);
+    let (session, seen) = World::process(&slow, |builder| builder.lock_wait(MINUTE));
+    let login = session.enter(Visit::new(), async { session.log_in("ada") });
+    let end = async {
+        // A watchlist and the list of the owner are created first.
+        tokio::time::sleep(5 * SECOND).await;
+        session.registry().end_all("ada").await
     };
-    watch("former", &id).await;
-    let moved = other
-        .enter(Visit::from(id), async { other.regenerate_id() })
-        .await
-        .unwrap();
-    let moved = moved.outcome.new_id().unwrap();
-    watch("present", &moved).await;
-    session.registry().maintain_once().await.unwrap();
-    assert!(session.registry().end(&moved.key()).await.unwrap());
-    let mut calls = calls.lock().unwrap().clone();
-    calls.sort_unstable();
-    assert_eq!(calls, ["former", "present"]);
+    let (login, ended_sessions) = tokio::join!(login, end);
+    let id = login.unwrap().outcome.new_id().unwrap();
+    assert_eq!(ended_sessions.unwrap(), 1);
+    assert_eq!(world.storage.read(&id.key()).await.unwrap(), Lookup::Missing);
+    assert_eq!(seen.lock().unwrap().last(), Some(&ended(EndReason::Operator, "ada")));
+    assert_eq!(session.registry().by_owner("ada").await.unwrap(), []);
+    world.take();
+    tokio::time::sleep(HOUR).await;
+    assert_eq!(world.session.registry().maintain_once().await.unwrap(), 0);
+    assert!(world.take().is_empty());
 }

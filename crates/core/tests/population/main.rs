@@ -5,6 +5,7 @@
 mod common;
 
 mod barriers;
+mod callbacks;
 mod cancellation;
 mod costs;
 mod events;

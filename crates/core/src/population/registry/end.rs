@@ -126,16 +126,15 @@ impl Registry {
                     settings.verify(place, owner, now).await?;
                     true
                 } else {
-                    match settings.end_place(place, owner, now, EndReason::Operator).await? {
-                        PlaceEnd::Dead(Some(end)) => {
-                            ends.push(end);
-                            false
-                        }
-                        missing => {
-                            confirm_missing(settings, place).await?;
-                            matches!(missing, PlaceEnd::Pending)
-                        }
-                    }
+                    let reason = EndReason::Operator;
+                    let (ended, is_pending) = match settings.end_place(place, owner, now, reason).await? {
+                        PlaceEnd::Dead(Some(end)) => (Some(end), false),
+                        PlaceEnd::Dead(None) => (end_missing(settings, place, owner).await?, false),
+                        PlaceEnd::Pending => (end_missing(settings, place, owner).await?, true),
+                    };
+                    let is_over = ended.is_some();
+                    ends.extend(ended);
+                    is_pending && !is_over
                 };
                 if stays {
                     index += 1;
@@ -182,11 +181,15 @@ impl Registry {
 /// Ends a session once more that is not there. Another caller may have ended it and got no answer: a storage that is
 /// replicated, and waits for its replicas, has them know now, or fails. A session that has left its key is left alone,
 /// as it may belong to another owner.
-async fn confirm_missing(settings: &Settings, place: &Place) -> Result<(), SessionError> {
+///
+/// Returns the end of a session that was there after all: it was created in between.
+async fn end_missing(settings: &Settings, place: &Place, owner: &str) -> Result<Option<PendingEnd>, SessionError> {
+    let mut missing = Vec::new();
     for key in place.keys() {
         if matches!(settings.storage.read(key).await, Ok(Lookup::Missing)) {
-            settings.storage.destroy(key).await?;
+            missing.push(key);
         }
     }
-    Ok(())
+    let reason = EndReason::Operator;
+    settings.end_unseen(missing.into_iter(), owner, reason).await
 }

@@ -1,7 +1,7 @@
 //! Ending a session, and reporting that.
 
 use crate::error::SessionError;
-use crate::events::{EndReason, EventKind, PendingEnd};
+use crate::events::{EndReason, EventKind, Listing, PendingEnd};
 use crate::id::SessionKey;
 use crate::settings::Settings;
 use crate::storage::{Lookup, Stored};
@@ -44,7 +44,8 @@ impl Settings {
         if self.watches {
             end.due = Some(self.storage.clock().now() + self.report_within);
             match self.mark_ending(&end).await {
-                Ok(was_listed) => end.was_listed = was_listed,
+                Ok(true) => {}
+                Ok(false) => end.listing = self.mark_unlisted(&end).await,
                 // The session has been on the list since it was created, so a round reports the end in any case.
                 Err(error) => telemetry::mark_failed(&end.key, &error),
             }
@@ -52,9 +53,20 @@ impl Settings {
         end
     }
 
+    /// Finds out why no place has named the key of a session that is about to be ended.
+    async fn mark_unlisted(&self, end: &PendingEnd) -> Listing {
+        // It was found under this key a moment ago. A place forgets a key when the session has moved twice.
+        if !matches!(self.storage.read(&end.key).await, Ok(Lookup::Superseded)) {
+            return Listing::New;
+        }
+        let _ = self.unwatch(&end.key).await;
+        self.mark_moved(&end.key, end.reason).await;
+        Listing::Moved
+    }
+
     /// Notes that a session was not ended, although that was prepared: it had ended already.
     pub(crate) async fn abandon_end(&self, end: PendingEnd) {
-        if !end.was_listed {
+        if end.listing == Listing::New {
             // Its end was reported, and the mark would have it reported again.
             let _ = self.unwatch(&end.key).await;
         }
@@ -70,7 +82,7 @@ impl Settings {
         Ok(None)
     }
 
-    /// Ends the session of a place although its record cannot be read. Returns its end if there was a record.
+    /// Ends the session of a place without looking at its record. Returns its end if there was one under these keys.
     pub(crate) async fn end_unseen<'a>(
         &self,
         keys: impl Iterator<Item = &'a SessionKey>,
@@ -97,6 +109,10 @@ impl Settings {
     pub(crate) async fn deliver(&self, ends: Vec<PendingEnd>) {
         for end in ends {
             let key = end.key;
+            if end.listing == Listing::Moved {
+                Box::pin(self.report_moved(&key, end.reason)).await;
+                continue;
+            }
             let is_late = end.due.is_some_and(|due| due <= self.storage.clock().now());
             if is_late && matches!(self.reclaim(&end).await, Ok(false)) {
                 // Another process has reported it.

@@ -110,9 +110,9 @@ impl Place {
     /// Records that the session is about to move from one of its keys to another.
     ///
     /// The visit that moves it may have lost its lock, so an earlier move from the same key may have taken place, or be
-    /// about to: its key stays.
+    /// about to: its key stays. Whoever is ending the session may know it by a former key: none is forgotten meanwhile.
     pub(super) fn move_on(&mut self, from: SessionKey, to: SessionKey) {
-        if self.key != from {
+        if self.key != from && self.ending.is_none() {
             self.found_at(from);
         }
         if self.next.len() == MAX_NEXT {
