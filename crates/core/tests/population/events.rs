@@ -241,38 +241,83 @@ async fn an_end_that_two_callers_make_is_reported_once() {
     assert!(seen.lock().unwrap().is_empty());
 }
 
-/// The end follows the session to its next key while a visit is about to move it on from there.
+/// A session is ended by its key, or by its former one, while a visit is about to move it on.
 #[tokio::test(start_paused = true)]
-async fn a_session_that_moves_on_while_it_is_ended_by_a_former_key_is_reported_once() {
-    let world = World::new(|builder| builder);
-    let (renewing, other) = (&world.session, Arc::new(Slow::shared(Arc::clone(&world.storage))));
-    other.delays().before(Operation::Destroy, 2 * SECOND);
-    other.delays().before(Operation::Rotate, 2 * SECOND);
-    let (slow, seen) = World::process(&other, |builder| builder);
-    let id = world.log_in("ada").await.unwrap();
-    world.take();
-    let (registry, former) = (slow.registry(), id.key());
-    let end = registry.end(&former);
-    let moves = async {
-        tokio::time::sleep(SECOND).await;
-        let moved = renewing.enter(Visit::from(id.clone()), async { renewing.regenerate_id() });
-        let moved = moved.await.unwrap().outcome.new_id();
-        slow.enter(Visit::from(moved), async {
-            slow.start().await?;
-            slow.regenerate_id()
-        })
-        .await
-    };
-    let (end, moves) = tokio::join!(end, moves);
-    assert!(end.unwrap());
-    assert!(matches!(moves, Err(SessionError::Gone)), "{moves:?}");
-    let seen = seen.lock().unwrap().clone();
-    let ends = seen.iter().filter(|(kind, _)| matches!(kind, EventKind::Ended(_)));
-    assert_eq!(ends.collect::<Vec<_>>(), [&ended(EndReason::Operator, "ada")]);
-    world.take();
-    tokio::time::sleep(HOUR).await;
-    assert_eq!(world.session.registry().maintain_once().await.unwrap(), 0);
-    assert!(world.take().is_empty());
+async fn a_session_that_moves_on_while_it_is_ended_is_reported_once() {
+    for has_moved in [false, true] {
+        let world = World::new(|builder| builder);
+        let renewing = &world.session;
+        let other = Arc::new(Slow::shared(Arc::clone(&world.storage)));
+        other.delays().before(Operation::Destroy, 3 * SECOND);
+        other.delays().before(Operation::Rotate, 3 * SECOND);
+        let (slow, seen) = World::process(&other, |builder| builder);
+        let mut events = slow.events().unwrap();
+        let id = world.log_in("ada").await.unwrap();
+        world.take();
+        let (registry, former) = (slow.registry(), id.key());
+        let end = async {
+            tokio::time::sleep(if has_moved { 2 * SECOND } else { Duration::ZERO }).await;
+            registry.end(&former).await
+        };
+        let moves = async {
+            tokio::time::sleep(SECOND).await;
+            let moved = renewing.enter(Visit::from(id.clone()), async { renewing.regenerate_id() });
+            let moved = moved.await.unwrap().outcome.new_id().unwrap();
+            tokio::time::sleep(Duration::from_millis(1_001)).await;
+            let moves = slow.enter(Visit::from(moved.clone()), async {
+                slow.start().await?;
+                slow.regenerate_id()
+            });
+            (moved, moves.await)
+        };
+        let (end, (moved, moves)) = tokio::join!(end, moves);
+        assert!(end.unwrap());
+        assert!(matches!(moves, Err(SessionError::Gone)), "{moves:?}");
+        let seen = seen.lock().unwrap().clone();
+        let ends = seen.iter().filter(|(kind, _)| matches!(kind, EventKind::Ended(_)));
+        assert_eq!(ends.collect::<Vec<_>>(), [&ended(EndReason::Operator, "ada")]);
+        let event = events.next().await.unwrap();
+        assert_eq!(event.kind, EventKind::Ended(EndReason::Operator));
+        assert_eq!(event.key, if has_moved { moved.key() } else { former });
+        world.take();
+        tokio::time::sleep(HOUR).await;
+        assert_eq!(world.session.registry().maintain_once().await.unwrap(), 0);
+        assert!(world.take().is_empty());
+    }
+}
+
+/// A visit lets the session end earlier, and learns of that when another process has ended and reported it.
+#[tokio::test(start_paused = true)]
+async fn an_earlier_end_is_not_noted_for_a_session_that_has_ended() {
+    for renews in [false, true] {
+        let world = World::new(|builder| builder);
+        let id = world.log_in("ada").await.unwrap();
+        let slow = Arc::new(Slow::shared(Arc::clone(&world.storage)));
+        slow.delays().after(Operation::Commit, 2 * SECOND);
+        slow.delays().after(Operation::Rotate, 2 * SECOND);
+        let (late, _) = World::process(&slow, |builder| builder);
+        let key = id.key();
+        world.take();
+        let shorten = late.enter(Visit::from(id), async {
+            late.start().await?;
+            if renews {
+                late.regenerate_id()?;
+            }
+            late.set_expiration(Expiration::After(10 * SECOND))
+        });
+        let end = async {
+            // The watchlist and the list of the owner are changed before the session moves.
+            tokio::time::sleep(if renews { 5 * SECOND } else { SECOND }).await;
+            world.session.registry().end(&key).await
+        };
+        let (shortened, is_ended) = tokio::join!(shorten, end);
+        shortened.unwrap();
+        assert!(is_ended.unwrap());
+        assert_eq!(world.take(), [ended(EndReason::Operator, "ada")]);
+        tokio::time::sleep(HOUR).await;
+        assert_eq!(world.session.registry().maintain_once().await.unwrap(), 0);
+        assert!(world.take().is_empty());
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -197,5 +197,6 @@ impl Place {
         self.deadline = meta.deadline;
         self.owner = meta.facts.owner().map(Into::into);
         self.ending = None;
+        self.former.clear();
     }
 }

@@ -4,6 +4,7 @@
 //! created until its end was reported. Before a session is ended, its place says why and until when the process that
 //! ends it reports that itself; then it is up to the next [round](super::round).
 
+use crate::clock::Timestamp;
 use crate::error::SessionError;
 use crate::events::PendingEnd;
 use crate::expiration::earliest;
@@ -54,6 +55,17 @@ impl Settings {
             place.owner = meta.facts.owner().map(Into::into);
             // The mark of a session that is being ended stays: if it lives on, the next round removes the mark.
             true
+        })
+        .await
+    }
+
+    /// Notes that a session ends earlier than at its present deadline. Takes no place for it: if there is none, its end
+    /// may have been reported meanwhile.
+    pub(crate) async fn watch_earlier(&self, key: &SessionKey, deadline: Timestamp) -> Result<(), SessionError> {
+        self.change_watchlist(key, |held| {
+            if let Some(place) = held.roster.place_of(key) {
+                place.deadline = earliest(place.deadline, Some(deadline));
+            }
         })
         .await
     }

@@ -4,7 +4,7 @@
 //!
 //! | bytes | |
 //! |---|---|
-//! | 1 | flags: 1 if there are next keys, 2 if the session was seen, 4, 8 and 16 for the last three |
+//! | 1 | flags: 1 if there are next keys, 2 if the session was seen, 4, 8, 16 and 32 for the last four |
 //! | 32, 3 | the digest and the shard of the key |
 //! | 1 | the number of next keys, if there are any |
 //! | 32, 3 | each of them, likewise |
@@ -12,6 +12,7 @@
 //! | 1 to 10 | the deadline of the session, likewise, if it is known |
 //! | 2 or more | the owner: the length as a varint, and the text |
 //! | 2 to 11 | the end of the session: the reason, and when it is due, likewise |
+//! | 36 or more | the former keys, like the next keys |
 
 use super::{Ending, Place, Roster};
 use crate::clock::Timestamp;
@@ -26,6 +27,7 @@ const SETTLED: u8 = 2;
 const HAS_DEADLINE: u8 = 4;
 const HAS_OWNER: u8 = 8;
 const IS_ENDING: u8 = 16;
+const HAS_FORMER: u8 = 32;
 
 impl Roster {
     pub(super) fn encode(&self) -> Vec<u8> {
@@ -37,13 +39,11 @@ impl Roster {
                     | flag(place.settled, SETTLED)
                     | flag(place.deadline.is_some(), HAS_DEADLINE)
                     | flag(place.owner.is_some(), HAS_OWNER)
-                    | flag(place.ending.is_some(), IS_ENDING),
+                    | flag(place.ending.is_some(), IS_ENDING)
+                    | flag(!place.former.is_empty(), HAS_FORMER),
             );
             push_key(&mut bytes, &place.key);
-            if !place.next.is_empty() {
-                bytes.push(u8::try_from(place.next.len()).expect("a place has few keys"));
-                place.next.iter().for_each(|key| push_key(&mut bytes, key));
-            }
+            push_keys(&mut bytes, &place.next);
             varint::push(&mut bytes, place.since.as_millis());
             if let Some(deadline) = place.deadline {
                 varint::push(&mut bytes, deadline.as_millis());
@@ -56,6 +56,7 @@ impl Roster {
                 bytes.push(reason as u8);
                 varint::push(&mut bytes, due.as_millis());
             }
+            push_keys(&mut bytes, &place.former);
         }
         bytes
     }
@@ -65,7 +66,7 @@ impl Roster {
         let mut rest = bytes.strip_prefix(&[VERSION])?;
         let mut places = Vec::new();
         while let Some((&flags, after)) = rest.split_first() {
-            if flags & !(HAS_NEXT | SETTLED | HAS_DEADLINE | HAS_OWNER | IS_ENDING) != 0 {
+            if flags & !(HAS_NEXT | SETTLED | HAS_DEADLINE | HAS_OWNER | IS_ENDING | HAS_FORMER) != 0 {
                 return None;
             }
             rest = after;
@@ -73,11 +74,7 @@ impl Roster {
             let mut place = Place::new(take_key(&mut rest)?, Timestamp::MIN);
             place.settled = has(SETTLED);
             if has(HAS_NEXT) {
-                let (&count, after) = rest.split_first()?;
-                rest = after;
-                for _ in 0..count {
-                    place.next.push(take_key(&mut rest)?);
-                }
+                place.next = take_keys(&mut rest)?;
             }
             place.since = take_moment(&mut rest)?;
             if has(HAS_DEADLINE) {
@@ -94,6 +91,9 @@ impl Roster {
                     due: take_moment(&mut rest)?,
                 });
             }
+            if has(HAS_FORMER) {
+                place.former = take_keys(&mut rest)?;
+            }
             places.push(place);
         }
         Some(Self { places })
@@ -103,6 +103,14 @@ impl Roster {
 fn push_key(bytes: &mut Vec<u8>, key: &SessionKey) {
     bytes.extend_from_slice(key.digest());
     bytes.extend_from_slice(key.shard_bytes());
+}
+
+/// Appends the number of keys, and the keys, if there are any.
+fn push_keys(bytes: &mut Vec<u8>, keys: &[SessionKey]) {
+    if !keys.is_empty() {
+        bytes.push(u8::try_from(keys.len()).expect("a place has few keys"));
+        keys.iter().for_each(|key| push_key(bytes, key));
+    }
 }
 
 fn take_moment(bytes: &mut &[u8]) -> Option<Timestamp> {
@@ -123,6 +131,12 @@ fn take_key(bytes: &mut &[u8]) -> Option<SessionKey> {
     SessionKey::from_parts(*digest, *shard)
 }
 
+fn take_keys(bytes: &mut &[u8]) -> Option<Vec<SessionKey>> {
+    let (&count, rest) = bytes.split_first()?;
+    *bytes = rest;
+    (0..count).map(|_| take_key(bytes)).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -140,6 +154,7 @@ mod tests {
             reason: EndReason::OverLimit,
             due: Timestamp::MAX,
         });
+        ending.found_at(SessionKey::derive("test", "e"));
         for places in [vec![], vec![place("a")], vec![place("a"), moving, ending]] {
             let roster = Roster { places };
             let bytes = roster.encode();
@@ -158,7 +173,7 @@ mod tests {
         for bytes in [
             vec![],
             vec![2],
-            entry(32, b"abc"),
+            entry(64, b"abc"),
             entry(16, b"abc"),
             entry(1, b"abc"),
             entry(0, b"a/c"),

@@ -42,9 +42,10 @@ pub(super) struct Roster {
     pub(super) places: Vec<Place>,
 }
 
-/// The number of keys that a place has in addition to that at which the session was found last. Moves that were refused
-/// take theirs back, so that only as many visits as this could fill it that have all lost their locks and were dropped.
-const MAX_NEXT: usize = 16;
+/// The number of keys that a place has behind that at which the session was found last, and before it. Moves that were
+/// refused take theirs back, so that only as many visits as this could fill it that have all lost their locks and were
+/// dropped.
+const MAX_KEYS: usize = 16;
 
 /// The place of one session in a roster.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -63,6 +64,8 @@ pub(super) struct Place {
     pub(super) owner: Option<Box<str>>,
     /// The end of the session. Only in watchlists.
     pub(super) ending: Option<Ending>,
+    /// The keys that the session has left since its end was noted: whoever ends it may know it by one of them.
+    pub(super) former: Vec<SessionKey>,
 }
 
 /// The end of a session that has to be reported.
@@ -83,6 +86,7 @@ impl Place {
             deadline: None,
             owner: None,
             ending: None,
+            former: Vec::new(),
         }
     }
 
@@ -99,7 +103,7 @@ impl Place {
 
     /// Returns whether the session is or was stored under this key.
     pub(super) fn is_of(&self, key: &SessionKey) -> bool {
-        self.key == *key || self.next.contains(key)
+        self.keys().chain(&self.former).any(|other| other == key)
     }
 
     /// Returns the keys under which the session can be, the older one first.
@@ -110,15 +114,12 @@ impl Place {
     /// Records that the session is about to move from one of its keys to another.
     ///
     /// The visit that moves it may have lost its lock, so an earlier move from the same key may have taken place, or be
-    /// about to: its key stays. Whoever is ending the session may know it by a former key: none is forgotten meanwhile.
+    /// about to: its key stays.
     pub(super) fn move_on(&mut self, from: SessionKey, to: SessionKey) {
-        if self.key != from && self.ending.is_none() {
+        if self.key != from {
             self.found_at(from);
         }
-        if self.next.len() == MAX_NEXT {
-            self.next.remove(0);
-        }
-        self.next.push(to);
+        push_bounded(&mut self.next, to);
     }
 
     /// Records that the session has not moved to a key, and never will. It was stored under another one.
@@ -131,10 +132,20 @@ impl Place {
     pub(super) fn found_at(&mut self, key: SessionKey) {
         self.settled = true;
         if self.key != key {
+            if self.ending.is_some() {
+                push_bounded(&mut self.former, self.key);
+            }
             self.key = key;
             self.next.clear();
         }
     }
+}
+
+fn push_bounded(keys: &mut Vec<SessionKey>, key: SessionKey) {
+    if keys.len() == MAX_KEYS {
+        keys.remove(0);
+    }
+    keys.push(key);
 }
 
 impl Roster {

@@ -8,6 +8,7 @@ mod result;
 
 use std::sync::Arc;
 
+use crate::clock::Timestamp;
 use crate::error::SessionError;
 use crate::id::SessionKey;
 use crate::storage::{Meta, lock_if_unchanged};
@@ -73,9 +74,9 @@ impl Context {
         let shortened = self.shortened_deadline(&closed);
         match self.record_close(closed, revert, |_| ())? {
             Recorded::Done(written, ()) => {
-                if let Some((key, meta)) = shortened {
+                if let Some((key, deadline)) = shortened {
                     // If that fails, the end is reported later than it could be.
-                    let _ = Box::pin(self.settings.watch(None, &key, &meta)).await;
+                    let _ = Box::pin(self.settings.watch_earlier(&key, deadline)).await;
                 }
                 Ok(written)
             }
@@ -126,15 +127,16 @@ impl Context {
         }
     }
 
-    /// Returns the key and the new metadata of a session that ends earlier than its watchlist says.
-    fn shortened_deadline(&self, closed: &Result<CloseResult, SessionError>) -> Option<(SessionKey, Meta)> {
-        let meta = closed.as_ref().ok().filter(|_| self.settings.watches)?.meta.as_ref()?;
+    /// Returns the key and the new deadline of a session that ends earlier than its watchlist says. One that was stored
+    /// under a new key has been entered with its deadline.
+    fn shortened_deadline(&self, closed: &Result<CloseResult, SessionError>) -> Option<(SessionKey, Timestamp)> {
+        let closed = closed.as_ref().ok().filter(|_| self.settings.watches)?;
+        let meta = closed.meta.as_ref().filter(|_| !closed.has_new_id())?;
         let state = self.state();
         let (key, known) = (state.key?, state.meta()?);
-        let is_shorter = meta
-            .deadline
-            .is_some_and(|new| known.deadline.is_none_or(|old| new < old));
-        (is_shorter && known.version != meta.version).then(|| (key, meta.clone()))
+        let deadline = meta.deadline?;
+        let is_shorter = known.deadline.is_none_or(|old| deadline < old);
+        (is_shorter && known.version != meta.version).then_some((key, deadline))
     }
 
     /// Returns the key and metadata as this visit knows them.

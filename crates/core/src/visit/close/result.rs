@@ -42,6 +42,10 @@ impl CloseResult {
             orphan: None,
         }
     }
+
+    pub(super) fn has_new_id(&self) -> bool {
+        self.new_id.is_some()
+    }
 }
 
 /// A record that is being created, with the facts to record when it exists.
