@@ -23,20 +23,11 @@ pub(crate) struct PendingEnd {
     pub(crate) reason: EndReason,
     /// The data as this process saw it last.
     pub(crate) last: Option<Record>,
-    pub(crate) listing: Listing,
+    /// `true` if the session has left this key, and its place on its watchlist does not name the key any more. The end
+    /// was noted at all places that may be its.
+    pub(crate) has_moved: bool,
     /// When it is up to other processes to report the end.
     pub(crate) due: Option<Timestamp>,
-}
-
-/// How the end of a session was noted on its watchlist.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Listing {
-    /// At the place of the session; or there are no watchlists.
-    Known,
-    /// At a place of its own: the session had none, as its end was reported already, or it began before ends were.
-    New,
-    /// At all sessions that may have left the key: the session has, and its place does not name the key any more.
-    Moved,
 }
 
 impl PendingEnd {
@@ -46,7 +37,7 @@ impl PendingEnd {
             owner: stored.record.meta.facts.owner().map(Into::into),
             reason,
             last: Some(stored.record),
-            listing: Listing::Known,
+            has_moved: false,
             due: None,
         }
     }
@@ -58,7 +49,7 @@ impl PendingEnd {
             owner: None,
             reason,
             last: None,
-            listing: Listing::Known,
+            has_moved: false,
             due: None,
         }
     }

@@ -40,8 +40,6 @@ impl Context {
                     Prepared::Seen(end) => ends.push(end),
                     _ => moved.push(*key),
                 }
-            } else if let Prepared::Seen(end) = prepared {
-                self.settings.abandon_end(end).await;
             }
         }
         let forgotten = {

@@ -1,7 +1,7 @@
 //! Ending a session, and reporting that.
 
 use crate::error::SessionError;
-use crate::events::{EndReason, EventKind, Listing, PendingEnd};
+use crate::events::{EndReason, EventKind, PendingEnd};
 use crate::id::SessionKey;
 use crate::settings::Settings;
 use crate::storage::{Lookup, Stored};
@@ -42,10 +42,9 @@ impl Settings {
 
     async fn prepare_known_end(&self, mut end: PendingEnd) -> PendingEnd {
         if self.watches {
-            end.due = Some(self.storage.clock().now() + self.report_within);
             match self.mark_ending(&end).await {
-                Ok(true) => {}
-                Ok(false) => end.listing = self.mark_unlisted(&end).await,
+                Ok(true) => end.due = Some(self.storage.clock().now() + self.report_within),
+                Ok(false) => end.has_moved = self.mark_unlisted(&end).await,
                 // The session has been on the list since it was created, so a round reports the end in any case.
                 Err(error) => telemetry::mark_failed(&end.key, &error),
             }
@@ -53,33 +52,21 @@ impl Settings {
         end
     }
 
-    /// Finds out why no place has named the key of a session that is about to be ended.
-    async fn mark_unlisted(&self, end: &PendingEnd) -> Listing {
-        // It was found under this key a moment ago. A place forgets a key when the session has moved twice.
-        if !matches!(self.storage.read(&end.key).await, Ok(Lookup::Superseded)) {
-            return Listing::New;
+    /// Notes the end of a session of which no place names the key. Returns whether it has moved on: a place forgets a key
+    /// when the session has moved twice. Otherwise its end was reported a moment ago, or it began before ends were.
+    async fn mark_unlisted(&self, end: &PendingEnd) -> bool {
+        let has_moved = matches!(self.storage.read(&end.key).await, Ok(Lookup::Superseded));
+        if has_moved {
+            self.mark_moved(&end.key, end.reason).await;
         }
-        let _ = self.unwatch(&end.key).await;
-        self.mark_moved(&end.key, end.reason).await;
-        Listing::Moved
-    }
-
-    /// Notes that a session was not ended, although that was prepared: it had ended already.
-    pub(crate) async fn abandon_end(&self, end: PendingEnd) {
-        if end.listing == Listing::New {
-            // Its end was reported, and the mark would have it reported again.
-            let _ = self.unwatch(&end.key).await;
-        }
+        has_moved
     }
 
     /// Ends a session, even if its lock is held. Returns its end if it lived under this key.
     pub(crate) async fn end(&self, stored: Stored, reason: EndReason) -> Result<Option<PendingEnd>, SessionError> {
         let end = self.prepare_known_end(PendingEnd::new(stored, reason)).await;
-        if self.storage.destroy(&end.key).await?.is_found() {
-            return Ok(Some(end));
-        }
-        self.abandon_end(end).await;
-        Ok(None)
+        let ended = self.storage.destroy(&end.key).await?;
+        Ok(ended.is_found().then_some(end))
     }
 
     /// Ends the session of a place without looking at its record. Returns its end if there was one under these keys.
@@ -96,8 +83,6 @@ impl Settings {
             let end = self.prepare_known_end(end).await;
             if self.storage.destroy(key).await?.is_found() {
                 ended = Some(end);
-            } else {
-                self.abandon_end(end).await;
             }
         }
         Ok(ended)
@@ -109,7 +94,7 @@ impl Settings {
     pub(crate) async fn deliver(&self, ends: Vec<PendingEnd>) {
         for end in ends {
             let key = end.key;
-            if end.listing == Listing::Moved {
+            if end.has_moved {
                 Box::pin(self.report_moved(&key, end.reason)).await;
                 continue;
             }

@@ -89,22 +89,20 @@ impl Settings {
     }
 
     /// Notes that a session is about to be ended by this process, which reports it unless it dies. Returns whether the
-    /// session was on the list.
+    /// session is on the list. It is not put there: if it was, its end was reported, and would be reported again.
     pub(super) async fn mark_ending(&self, end: &PendingEnd) -> Result<bool, SessionError> {
-        if !self.watches {
-            return Ok(true);
-        }
         self.change_watchlist(&end.key, |held| {
-            let now = held.now;
-            let was_there = held.roster.place_of(&end.key).is_some();
-            let place = held.roster.place_or_insert(&end.key, now);
+            let due = held.now + self.report_within;
+            let Some(place) = held.roster.place_of(&end.key) else {
+                return false;
+            };
             place.owner = end.owner.clone();
             place.settled |= end.last.is_some();
             place.ending = Some(Ending {
                 reason: end.reason,
-                due: now + self.report_within,
+                due,
             });
-            was_there
+            true
         })
         .await
     }

@@ -166,10 +166,8 @@ impl Context {
             // The storage removed the lock together with the record.
             lock.disarm();
         }
-        match prepared {
-            Prepared::Seen(end) if found => self.settings.deliver(vec![end]).await,
-            Prepared::Seen(end) => self.settings.abandon_end(end).await,
-            _ => {}
+        if let (Prepared::Seen(end), true) = (prepared, found) {
+            self.settings.deliver(vec![end]).await;
         }
         self.on_missing(epoch, phase)
     }
