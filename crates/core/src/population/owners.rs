@@ -157,9 +157,9 @@ impl Settings {
     /// Removes the place of a session that is not to come into being any more.
     async fn give_up(&self, owner: &str, key: &SessionKey) -> Result<(), SessionError> {
         let mut held = HeldRoster::take(self, RosterName::Owner(owner)).await?;
-        if let Some(place) = held.roster.place_of(key).cloned() {
+        if let Some(mut place) = held.roster.place_of(key).cloned() {
             // If that ends a session, no client knows of it.
-            let _unknown = self.evict(place, owner, held.now).await?;
+            let _unknown = self.evict(&mut place, owner, held.now, EndReason::OverLimit).await?;
             held.roster.remove(key);
         }
         held.commit(self).await.map(drop)
@@ -198,8 +198,8 @@ impl Settings {
         victims.sort_unstable_by(|a, b| b.cmp(a));
         for index in victims {
             held.keep(self).await?;
-            let place = held.roster.places.remove(index);
-            ends.extend(self.evict(place, owner, held.now).await?);
+            let mut place = held.roster.places.remove(index);
+            ends.extend(self.evict(&mut place, owner, held.now, EndReason::OverLimit).await?);
         }
         Ok(())
     }
@@ -218,10 +218,17 @@ impl Settings {
         Ok(sessions)
     }
 
-    /// Ends the session of a place for ever, also one that is about to be created.
-    async fn evict(&self, mut place: Place, owner: &str, now: Timestamp) -> Result<Option<PendingEnd>, SessionError> {
+    /// Ends the session of a place for ever, also one that is about to be created. The caller holds the lock of the
+    /// roster.
+    pub(super) async fn evict(
+        &self,
+        place: &mut Place,
+        owner: &str,
+        now: Timestamp,
+        reason: EndReason,
+    ) -> Result<Option<PendingEnd>, SessionError> {
         for _ in 0..ATTEMPTS {
-            match self.end_place(&mut place, owner, now, EndReason::OverLimit).await? {
+            match self.end_place(place, owner, now, reason).await? {
                 PlaceEnd::Dead(end) => return Ok(end),
                 PlaceEnd::Pending if self.bar(&place.key).await? => return Ok(None),
                 // It has just been created after all.

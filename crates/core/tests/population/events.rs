@@ -12,6 +12,9 @@ use sessile_testkit::{Operation, Slow};
 
 use crate::world::{Seen, World, ended};
 
+/// The default of [`Events::report_within`].
+const REPORT_WITHIN: Duration = Duration::from_secs(30);
+
 #[tokio::test(start_paused = true)]
 async fn a_session_tells_its_life() {
     let world = World::new(|builder| builder);
@@ -348,6 +351,39 @@ async fn a_session_that_moves_twice_before_its_end_is_noted_is_reported_once() {
     tokio::time::sleep(HOUR).await;
     assert_eq!(session.registry().maintain_once().await.unwrap(), 0);
     assert!(world.take().is_empty());
+}
+
+/// A round finds the session where it was, and the visit that moves it lets it end soon.
+#[tokio::test(start_paused = true)]
+async fn a_session_that_ends_soon_after_its_move_is_reported_in_time() {
+    let world = World::new(|builder| builder);
+    let session = &world.session;
+    let id = world.log_in("ada").await.unwrap();
+    // The watchlist keeps the earliest end until a round looks at the session.
+    for lifetime in [10 * SECOND, HOUR] {
+        let prolong = async { session.set_expiration(Expiration::After(lifetime)) };
+        session.enter(Visit::from(id.clone()), prolong).await.unwrap();
+    }
+    let slow = Arc::new(Slow::shared(Arc::clone(&world.storage)));
+    slow.delays().before(Operation::Rotate, 4 * SECOND);
+    let (late, _) = World::process(&slow, |builder| builder);
+    let shorten = late.enter(Visit::from(id), async {
+        late.start().await?;
+        tokio::time::sleep(7 * SECOND).await;
+        late.regenerate_id()?;
+        late.set_expiration(Expiration::After(7 * SECOND))
+    });
+    let round = async {
+        tokio::time::sleep(10 * SECOND).await;
+        session.registry().maintain_once().await
+    };
+    let (moved, reported) = tokio::join!(shorten, round);
+    moved.unwrap();
+    assert_eq!(reported.unwrap(), 0);
+    world.take();
+    tokio::time::sleep(REPORT_WITHIN).await;
+    assert_eq!(session.registry().maintain_once().await.unwrap(), 1);
+    assert_eq!(world.take(), [ended(EndReason::Expired, "ada")]);
 }
 
 #[tokio::test(start_paused = true)]

@@ -5,7 +5,7 @@ use crate::error::SessionError;
 use crate::events::{EndReason, PendingEnd};
 use crate::id::SessionKey;
 use crate::population::roster::{ATTEMPTS, Committed, HeldRoster, Place, RosterName};
-use crate::population::verify::{PlaceEnd, is_corrupt};
+use crate::population::verify::is_corrupt;
 use crate::settings::Settings;
 use crate::storage::Lookup;
 
@@ -59,7 +59,7 @@ impl Registry {
     ///
     /// When it has returned, no visit ever loads a session again that this owner had when it was called, unless the
     /// session has left the owner meanwhile: by [`log_out`](crate::Session::log_out), or by the login of another. A login
-    /// that is under way meanwhile may come after.
+    /// that is under way meanwhile is refused, or comes after.
     ///
     /// # Errors
     ///
@@ -116,32 +116,21 @@ impl Registry {
                 }
                 known => known.copied(),
             };
-            let mut index = 0;
-            while index < held.roster.places.len() {
+            let mut kept = Vec::new();
+            while !held.roster.places.is_empty() {
                 held.keep(settings).await?;
-                let now = held.now;
-                let place = &mut held.roster.places[index];
-                let is_kept = keep.is_some_and(|keep| place.is_of(&keep));
-                let stays = if is_kept {
-                    settings.verify(place, owner, now).await?;
-                    true
-                } else {
-                    let reason = EndReason::Operator;
-                    let (ended, is_pending) = match settings.end_place(place, owner, now, reason).await? {
-                        PlaceEnd::Dead(Some(end)) => (Some(end), false),
-                        PlaceEnd::Dead(None) => (end_missing(settings, place, owner).await?, false),
-                        PlaceEnd::Pending => (end_missing(settings, place, owner).await?, true),
-                    };
-                    let is_over = ended.is_some();
-                    ends.extend(ended);
-                    is_pending && !is_over
-                };
-                if stays {
-                    index += 1;
-                } else {
-                    held.roster.places.remove(index);
+                let mut place = held.roster.places.remove(0);
+                if keep.is_some_and(|keep| place.is_of(&keep)) {
+                    settings.verify(&mut place, owner, held.now).await?;
+                    kept.push(place);
+                    continue;
+                }
+                match settings.evict(&mut place, owner, held.now, EndReason::Operator).await? {
+                    Some(end) => ends.push(end),
+                    None => confirm_missing(settings, &place).await?,
                 }
             }
+            held.roster.places = kept;
             // After a conflict the roster names dead sessions still; it may also name others by now.
             if held.commit(settings).await? == Committed::Yes {
                 return Ok(());
@@ -181,15 +170,11 @@ impl Registry {
 /// Ends a session once more that is not there. Another caller may have ended it and got no answer: a storage that is
 /// replicated, and waits for its replicas, has them know now, or fails. A session that has left its key is left alone,
 /// as it may belong to another owner.
-///
-/// Returns the end of a session that was there after all: it was created in between.
-async fn end_missing(settings: &Settings, place: &Place, owner: &str) -> Result<Option<PendingEnd>, SessionError> {
-    let mut missing = Vec::new();
+async fn confirm_missing(settings: &Settings, place: &Place) -> Result<(), SessionError> {
     for key in place.keys() {
         if matches!(settings.storage.read(key).await, Ok(Lookup::Missing)) {
-            missing.push(key);
+            settings.storage.destroy(key).await?;
         }
     }
-    let reason = EndReason::Operator;
-    settings.end_unseen(missing.into_iter(), owner, reason).await
+    Ok(())
 }

@@ -4,6 +4,7 @@ use super::watchlist::WATCHLISTS;
 use crate::clock::Timestamp;
 use crate::error::SessionError;
 use crate::events::{EndReason, Hub, PendingEnd};
+use crate::expiration::earliest;
 use crate::id::SessionKey;
 use crate::population::roster::{ATTEMPTS, Committed, Ending, HeldRoster, Place, Roster, RosterName};
 use crate::population::verify::{BARRIER, RESERVATION, is_corrupt};
@@ -91,7 +92,7 @@ impl Settings {
                 let place = &mut held.roster.places[index];
                 match self.find_any(place).await {
                     Ok(Some(stored)) => {
-                        place.update(&stored);
+                        place.update(&stored, now + self.report_within);
                         continue;
                     }
                     Ok(None) => {}
@@ -190,11 +191,12 @@ impl Settings {
 }
 
 impl Place {
-    /// Brings the place of a session that lives up to date.
-    fn update(&mut self, stored: &Stored) {
+    /// Brings the place of a session that lives up to date. If it may be moving, its end may come earlier: it has to be
+    /// looked at again by then.
+    fn update(&mut self, stored: &Stored, next_look: Timestamp) {
         let meta = &stored.record.meta;
         self.found_at(stored.key);
-        self.deadline = meta.deadline;
+        self.deadline = earliest(meta.deadline, (!self.next.is_empty()).then_some(next_look));
         self.owner = meta.facts.owner().map(Into::into);
         self.ending = None;
         self.former.clear();
