@@ -3,7 +3,7 @@
 
 use Operation::{Commit, Create, Destroy, Lock, Read, Release, Rotate, Scan, Touch};
 use serde_json::json;
-use sessile_core::{Expiration, HOUR, InSession, Limit, MINUTE, SessionError, SessionId, Storage as _, Visit};
+use sessile_core::{Events, Expiration, HOUR, InSession, Limit, MINUTE, SessionError, SessionId, Storage as _, Visit};
 use sessile_testkit::{Counts, Operation};
 
 use super::support::*;
@@ -259,4 +259,29 @@ async fn the_end_of_all_ends_what_is_missing_once_more() {
         registry.end_all("ada").await.map(|ended| assert_eq!(ended, 0))
     });
     assert_eq!(ended.await, [(Lock, 1), (Read, 4), (Destroy, 1), (Commit, 1)]);
+}
+
+/// With ends that are reported at least once, a session is entered in a watchlist when it is created, gets a new key or
+/// ends earlier.
+#[tokio::test(start_paused = true)]
+async fn ends_that_are_reported_cost_two_calls_for_each_entry() {
+    let fixture = fixture_with(|builder| {
+        let builder = builder.events(Events::new().at_least_once());
+        builder.default_expiration(Expiration::After(HOUR))
+    });
+    let session = &fixture.session;
+    let created = cost_of(&fixture, Visit::new(), || session.set("a", 1)).await;
+    assert_eq!(created, [(Lock, 1), (Create, 2)]);
+    let id = visit(session, Visit::new(), || session.set("a", 1)).await.unwrap();
+    assert_eq!(cost_of_reading(&fixture, &id).await, [(Read, 1)]);
+    let written = cost_of(&fixture, id.clone(), || session.set("a", 2)).await;
+    assert_eq!(written, [(Lock, 1), (Commit, 1)]);
+    let shorten = || session.set_expiration(Expiration::After(MINUTE));
+    let shortened = cost_of(&fixture, id.clone(), shorten).await;
+    assert_eq!(shortened, [(Lock, 2), (Commit, 2)]);
+    let moved = cost_of(&fixture, id, || {
+        session.regenerate_id()?;
+        session.set_expiration(Expiration::After(MINUTE / 2))
+    });
+    assert_eq!(moved.await, [(Lock, 2), (Commit, 1), (Rotate, 1)]);
 }

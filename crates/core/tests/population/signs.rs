@@ -94,3 +94,21 @@ async fn each_session_of_a_visit_with_several_ids_is_reported() {
     session.init(visit, session.destroy()).await.unwrap().unwrap();
     assert_eq!(take(&kinds), [EventKind::Ended(EndReason::Asked); 2]);
 }
+
+/// A key that no session has comes from the application, and not from a client that guesses.
+#[tokio::test(start_paused = true)]
+async fn a_task_for_a_session_that_has_moved_or_ended_is_no_sign() {
+    let (session, kinds) = listened();
+    let first = session.enter(Visit::new(), async { session.set("a", 1) });
+    let id = first.await.unwrap().outcome.new_id().unwrap();
+    let moved = session.enter(Visit::from(id.clone()), async { session.regenerate_id() });
+    let moved = moved.await.unwrap().outcome.new_id().unwrap();
+    take(&kinds);
+    let task = async || session.set("a", 2);
+    let late = session.run_in(&id.key(), task).await;
+    assert!(matches!(late, Err(SessionError::Superseded)), "{late:?}");
+    assert!(session.registry().end(&moved.key()).await.unwrap());
+    let late = session.run_in(&moved.key(), task).await;
+    assert!(late.is_err(), "{late:?}");
+    assert_eq!(take(&kinds), [EventKind::Ended(EndReason::Operator)]);
+}
