@@ -23,11 +23,20 @@ pub(crate) struct PendingEnd {
     pub(crate) reason: EndReason,
     /// The data as this process saw it last.
     pub(crate) last: Option<Record>,
-    /// `true` if the session has left this key, and its place on its watchlist does not name the key any more. The end
-    /// was noted at all places that may be its.
-    pub(crate) has_moved: bool,
-    /// When it is up to other processes to report the end.
-    pub(crate) due: Option<Timestamp>,
+    pub(crate) report: Report,
+}
+
+/// The way in which the end of a session is to be reported.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Report {
+    /// By this caller; from this moment on, if there is one, others may do so.
+    Here(Option<Timestamp>),
+    /// Like those of all sessions that may have left the key: the session has, and its place on its watchlist does not
+    /// name the key any more.
+    Moved,
+    /// By another caller, who has noted it first, or by a round. If this caller is told that it has ended the session, it
+    /// may have removed a barrier that has taken its place.
+    Elsewhere,
 }
 
 impl PendingEnd {
@@ -37,8 +46,7 @@ impl PendingEnd {
             owner: stored.record.meta.facts.owner().map(Into::into),
             reason,
             last: Some(stored.record),
-            has_moved: false,
-            due: None,
+            report: Report::Here(None),
         }
     }
 
@@ -49,8 +57,7 @@ impl PendingEnd {
             owner: None,
             reason,
             last: None,
-            has_moved: false,
-            due: None,
+            report: Report::Here(None),
         }
     }
 

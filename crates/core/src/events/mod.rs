@@ -16,7 +16,7 @@ mod stream;
 
 pub(crate) use self::callbacks::Callback;
 pub use self::ended::EndedSession;
-pub(crate) use self::ended::PendingEnd;
+pub(crate) use self::ended::{PendingEnd, Report};
 pub use self::event::{EndReason, Event, EventKind, Refusal};
 pub use self::hub::Events;
 pub(crate) use self::hub::Hub;

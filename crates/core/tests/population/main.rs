@@ -8,6 +8,7 @@ mod barriers;
 mod callbacks;
 mod cancellation;
 mod costs;
+mod ends;
 mod events;
 mod failures;
 mod killed;

@@ -1,7 +1,8 @@
 //! Ending a session, and reporting that.
 
+use super::watchlist::Marked;
 use crate::error::SessionError;
-use crate::events::{EndReason, EventKind, PendingEnd};
+use crate::events::{EndReason, EventKind, PendingEnd, Report};
 use crate::id::SessionKey;
 use crate::settings::Settings;
 use crate::storage::{Lookup, Stored};
@@ -42,24 +43,34 @@ impl Settings {
 
     async fn prepare_known_end(&self, mut end: PendingEnd) -> PendingEnd {
         if self.watches {
-            match self.mark_ending(&end).await {
-                Ok(true) => end.due = Some(self.storage.clock().now() + self.report_within),
-                Ok(false) => end.has_moved = self.mark_unlisted(&end).await,
-                // The session has been on the list since it was created, so a round reports the end in any case.
-                Err(error) => telemetry::mark_failed(&end.key, &error),
-            }
+            end.report = match self.mark_ending(&end).await {
+                Ok(Marked::Now(due)) => Report::Here(Some(due)),
+                Ok(Marked::Before) => Report::Elsewhere,
+                Ok(Marked::Unlisted) => self.mark_unlisted(&end).await,
+                Err(error) => {
+                    // The session has been on the list since it was created, so a round reports the end in any case.
+                    telemetry::mark_failed(&end.key, &error);
+                    Report::Here(None)
+                }
+            };
         }
         end
     }
 
-    /// Notes the end of a session of which no place names the key. Returns whether it has moved on: a place forgets a key
-    /// when the session has moved twice. Otherwise its end was reported a moment ago, or it began before ends were.
-    async fn mark_unlisted(&self, end: &PendingEnd) -> bool {
-        let has_moved = matches!(self.storage.read(&end.key).await, Ok(Lookup::Superseded));
-        if has_moved {
-            self.mark_moved(&end.key, end.reason).await;
+    /// Notes the end of a session of which no place names the key.
+    async fn mark_unlisted(&self, end: &PendingEnd) -> Report {
+        match self.storage.read(&end.key).await {
+            // A place forgets a key when the session has moved twice.
+            Ok(Lookup::Superseded) => {
+                self.mark_moved(&end.key, end.reason).await;
+                Report::Moved
+            }
+            // It began before ends were reported.
+            Ok(Lookup::Found(stored)) if stored.record.meta.facts.is_session() => Report::Here(None),
+            // Its end was reported a moment ago.
+            Ok(Lookup::Found(_) | Lookup::Missing) => Report::Elsewhere,
+            Err(_) => Report::Here(None),
         }
-        has_moved
     }
 
     /// Ends a session, even if its lock is held. Returns its end if it lived under this key.
@@ -94,11 +105,15 @@ impl Settings {
     pub(crate) async fn deliver(&self, ends: Vec<PendingEnd>) {
         for end in ends {
             let key = end.key;
-            if end.has_moved {
-                Box::pin(self.report_moved(&key, end.reason)).await;
-                continue;
-            }
-            let is_late = end.due.is_some_and(|due| due <= self.storage.clock().now());
+            let due = match end.report {
+                Report::Here(due) => due,
+                Report::Moved => {
+                    Box::pin(self.report_moved(&key, end.reason)).await;
+                    continue;
+                }
+                Report::Elsewhere => continue,
+            };
+            let is_late = due.is_some_and(|due| due <= self.storage.clock().now());
             if is_late && matches!(self.reclaim(&end).await, Ok(false)) {
                 // Another process has reported it.
                 continue;

@@ -23,6 +23,16 @@ pub(super) fn watchlist_of(key: &SessionKey) -> RosterName<'static> {
     RosterName::Watchlist((hash % u32::from(WATCHLISTS)) as u16)
 }
 
+/// The result of noting that a session is about to be ended.
+pub(super) enum Marked {
+    /// It was noted, and is reported by others from this moment on.
+    Now(Timestamp),
+    /// Another caller has noted it before.
+    Before,
+    /// The session is not on the list, under this key.
+    Unlisted,
+}
+
 impl Settings {
     /// Puts a session that is about to be stored under `to` on its watchlist, if ends are reported at least once.
     /// Returns `false` if it is about to move and is not on the list: its end was reported, or it began before ends were.
@@ -88,21 +98,25 @@ impl Settings {
         let _ = undone.await;
     }
 
-    /// Notes that a session is about to be ended by this process, which reports it unless it dies. Returns whether the
-    /// session is on the list. It is not put there: if it was, its end was reported, and would be reported again.
-    pub(super) async fn mark_ending(&self, end: &PendingEnd) -> Result<bool, SessionError> {
+    /// Notes that a session is about to be ended by this process, which reports it unless it dies, or unless another has
+    /// noted that before. A session that is not on the list is not put there: if it was, its end was reported, and would
+    /// be reported again.
+    pub(super) async fn mark_ending(&self, end: &PendingEnd) -> Result<Marked, SessionError> {
         self.change_watchlist(&end.key, |held| {
-            let due = held.now + self.report_within;
+            let (now, due) = (held.now, held.now + self.report_within);
             let Some(place) = held.roster.place_of(&end.key) else {
-                return false;
+                return Marked::Unlisted;
             };
+            if place.ending.is_some_and(|ending| ending.due > now) {
+                return Marked::Before;
+            }
             place.owner = end.owner.clone();
             place.settled |= end.last.is_some();
             place.ending = Some(Ending {
                 reason: end.reason,
                 due,
             });
-            true
+            Marked::Now(due)
         })
         .await
     }

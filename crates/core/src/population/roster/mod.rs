@@ -64,7 +64,7 @@ pub(super) struct Place {
     pub(super) owner: Option<Box<str>>,
     /// The end of the session. Only in watchlists.
     pub(super) ending: Option<Ending>,
-    /// The keys that the session has left since its end was noted: whoever ends it may know it by one of them.
+    /// The keys that the session has left since its end was noted: a caller that ends it may know it by one of them.
     pub(super) former: Vec<SessionKey>,
 }
 
