@@ -116,13 +116,11 @@ impl Registry {
                 }
                 known => known.copied(),
             };
-            let mut kept = Vec::new();
-            while !held.roster.places.is_empty() {
+            for mut place in std::mem::take(&mut held.roster.places) {
                 held.keep(settings).await?;
-                let mut place = held.roster.places.remove(0);
                 if keep.is_some_and(|keep| place.is_of(&keep)) {
                     settings.verify(&mut place, owner, held.now).await?;
-                    kept.push(place);
+                    held.roster.places.push(place);
                     continue;
                 }
                 match settings.evict(&mut place, owner, held.now, EndReason::Operator).await? {
@@ -130,7 +128,6 @@ impl Registry {
                     None => confirm_missing(settings, &place).await?,
                 }
             }
-            held.roster.places = kept;
             // After a conflict the roster names dead sessions still; it may also name others by now.
             if held.commit(settings).await? == Committed::Yes {
                 return Ok(());
