@@ -1,17 +1,21 @@
-//! Headers of requests, read by every carrier.
+//! Heads of requests, read by every carrier.
 
 use std::sync::LazyLock;
 
-use http::header::{AUTHORIZATION, COOKIE};
-use http::{HeaderName, HeaderValue, Request};
+use http::header::{AUTHORIZATION, COOKIE, HOST, REFERER};
+use http::{HeaderName, HeaderValue, Request, Uri};
 use sessile_core::{ShownWindow, WindowId};
-use sessile_tower::{BearerCarrier, Candidates, Carrier, CookieCarrier, HeaderCarrier, RequestHead};
+use sessile_tower::{
+    BearerCarrier, Candidates, Carrier, CookieCarrier, HeaderCarrier, IdPath, PathCarrier, RefererCarrier, RequestHead,
+    XRefererCarrier,
+};
 
 use crate::id::may_be_an_id;
 
 static COOKIES: LazyLock<CookieCarrier> = LazyLock::new(CookieCarrier::default);
 
-/// Reads the input as the header lines of a request, and looks for ids in them with every carrier.
+/// Reads the input as the header lines of a request, and perhaps a line with its target (`target /path`), and looks for
+/// ids in them with every carrier.
 ///
 /// # Panics
 ///
@@ -34,7 +38,17 @@ pub fn carriers(input: &[u8]) {
     let from_credentials = read(&BearerCarrier::default(), &request);
     let tokens = credentials.iter().filter_map(|value| bearer(value));
     assert_eq!(shown(&from_credentials), expected(tokens.collect()));
-    for candidates in [from_header, from_credentials] {
+    let path = IdPath::new("/__default/{id}").expect("it is a route");
+    let from_path = read(&PathCarrier::new(path.clone()), &request);
+    let in_path = in_path(request.uri().path());
+    assert_eq!(shown(&from_path), Vec::from_iter(in_path));
+    let from_page = read(&RefererCarrier::new(path.clone()), &request);
+    assert_eq!(shown(&from_page), Vec::from_iter(in_reference(&request, &REFERER)));
+    let from_script = read(&XRefererCarrier::new(path), &request);
+    let x_referer = HeaderName::from_static("x-referer");
+    assert_eq!(shown(&from_script), Vec::from_iter(in_reference(&request, &x_referer)));
+
+    for candidates in [from_header, from_credentials, from_path, from_page, from_script] {
         assert_eq!(candidates.extracted(None).window, ShownWindow::Nothing);
     }
 }
@@ -49,6 +63,12 @@ fn read(carrier: &impl Carrier, request: &Request<()>) -> Candidates {
 fn parse(input: &[u8]) -> Request<()> {
     let mut request = Request::new(());
     for line in input.split(|byte| *byte == b'\n') {
+        if let Some(target) = line.strip_prefix(b"target ") {
+            if let Ok(target) = Uri::try_from(target) {
+                *request.uri_mut() = target;
+            }
+            continue;
+        }
         let Some(at) = line.iter().position(|byte| *byte == b':') else {
             continue;
         };
@@ -125,6 +145,41 @@ fn bearer(credentials: &str) -> Option<String> {
     let rest = credentials.get(..7).filter(|scheme| scheme.to_lowercase() == "bearer ");
     let token = credentials[rest?.len()..].trim_matches(' ');
     is_id(token).then(|| token.to_owned())
+}
+
+fn in_path(path: &str) -> Option<String> {
+    let segments: Vec<_> = path.split('/').collect();
+    match segments[..] {
+        ["", "__default", id, ..] if is_id(id) => Some(id.to_owned()),
+        _ => None,
+    }
+}
+
+/// Returns the id in a reference to the request's own host, or in a path.
+fn in_reference(request: &Request<()>, name: &HeaderName) -> Option<String> {
+    let [reference] = &lines(request, name)[..] else {
+        return None;
+    };
+    let reference = reference.split(['?', '#']).next().unwrap_or_default();
+    if reference.starts_with('/') {
+        return in_path(reference);
+    }
+    let hosts = match request.uri().authority() {
+        Some(authority) => vec![authority.to_string()],
+        None => lines(request, &HOST),
+    };
+    let [host] = &hosts[..] else {
+        return None;
+    };
+    let (scheme, rest) = reference.split_once("://")?;
+    let port = match scheme.to_ascii_lowercase().as_str() {
+        "http" => ":80",
+        "https" => ":443",
+        _ => return None,
+    };
+    let (page, path) = rest.split_once('/')?;
+    let bare = |host: &str| host.strip_suffix(port).unwrap_or(host).to_ascii_lowercase();
+    (!bare(host).is_empty() && bare(page) == bare(host)).then(|| in_path(&format!("/{path}")))?
 }
 
 fn is_id(text: &str) -> bool {

@@ -12,7 +12,7 @@
 //! | expiration | [`Expiration`]; [`time`] |
 //! | settings | [`SessionBuilder`] |
 //! | tower, axum, tonic, hyper | [`SessionLayer`]; for axum also [`Readable`], [`Writable`] |
-//! | transport of ids | [`CookieCarrier`], [`HeaderCarrier`](tower::HeaderCarrier), [`BearerCarrier`](tower::BearerCarrier), [`Carrier`](tower::Carrier) |
+//! | transport of ids | [`CookieCarrier`], [`HeaderCarrier`](tower::HeaderCarrier), [`BearerCarrier`](tower::BearerCarrier), [`PathCarrier`](tower::PathCarrier), [`Carrier`](tower::Carrier) |
 //! | spawned tasks, threads, streams | [`InSession`], [`Handle`](visit::Handle), [`Session::bind`], [`Visits`](visit::Visits) |
 //! | storages | [`MemoryStorage`], [`FileStorage`], [`RedbStorage`], [`RedisStorage`], [`MemoizedStorage`] |
 //! | the sessions of a user; all sessions | [`Session::registry`], [`population`] |
@@ -188,8 +188,9 @@ pub mod memoized {
 pub mod tower {
     #[doc(inline)]
     pub use sessile_tower::{
-        BearerCarrier, Candidates, Carrier, ClientReader, CookieCarrierBuilder, CookieError, Extracted, HeaderCarrier,
-        RequestHead, ResponseBody, ResponseFuture, SameSite, SessionService,
+        BearerCarrier, Candidates, Carrier, ClientReader, CookieCarrierBuilder, CookieError, DocumentCarriers,
+        Extracted, HeaderCarrier, IdPath, IdPathError, PathCarrier, RefererCarrier, RequestHead, ResponseBody,
+        ResponseFuture, SameSite, SessionService, XRefererCarrier,
     };
     #[cfg(any(feature = "signed", feature = "encrypted"))]
     #[doc(inline)]

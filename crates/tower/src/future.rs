@@ -138,7 +138,7 @@ where
                     let (visit, result) = ready!(work.poll(cx));
                     if visit.end_untouched() {
                         // The state need not change: a completed `Work` has dropped its future.
-                        return Poll::Ready(result.map(|response| response.map(ResponseBody::inner)));
+                        return Poll::Ready(result.map(|response| this.responder.forward(response)));
                     }
                     let (commit, result) = match result {
                         Ok(response) => {

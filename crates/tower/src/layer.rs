@@ -8,7 +8,7 @@ use http::{Response, response};
 use sessile_core::{ClientFacts, Namespaces, Session, SessionError, Untyped, Values};
 use tower_layer::Layer;
 
-use crate::carriers::{Carrier, CarrierList};
+use crate::carriers::{Carrier, CarrierList, DocumentCarriers};
 use crate::client::ClientReader;
 use crate::config::Config;
 use crate::request::RequestHead;
@@ -83,7 +83,8 @@ impl<N, V> SessionLayer<N, V> {
 
     /// Adds a carrier, whose ids are tried after those of the carriers before it.
     ///
-    /// The carrier of the session's id writes the response, or the first carrier if there was no id. Cookies accompany
+    /// The carrier of the session's id writes the response, or the first carrier if there was no id. A carrier can
+    /// [decide](crate::Candidates::decide) that those after it are not consulted. Cookies accompany
     /// requests that other sites cause, which headers do not, so they expose an application to cross-site request
     /// forgery; an application that accepts both is as exposed as with cookies alone.
     ///
@@ -91,6 +92,12 @@ impl<N, V> SessionLayer<N, V> {
     #[must_use]
     pub fn or_carrier(self, carrier: impl Carrier) -> Self {
         self.configure(|config| config.carriers.push(carrier))
+    }
+
+    /// Sets the carriers to those of live documents, in their order.
+    #[must_use]
+    pub fn document_carriers(self, carriers: DocumentCarriers) -> Self {
+        self.configure(|config| config.carriers = carriers.into_list())
     }
 
     /// Sets the function that decides by the response whether to commit the session. By default the layer commits

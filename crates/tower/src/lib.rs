@@ -6,6 +6,7 @@
 //! [`CookieCarrier::named`]: CookieCarrier::named
 //! [`SessionLayer::client_reader`]: SessionLayer::client_reader
 //! [`SessionLayer::commit_when`]: SessionLayer::commit_when
+//! [`SessionLayer::document_carriers`]: SessionLayer::document_carriers
 //! [`SessionLayer::keep_cache_control`]: SessionLayer::keep_cache_control
 //! [`SessionLayer::on_error`]: SessionLayer::on_error
 #![doc = include_str!("../README.md")]
@@ -31,7 +32,10 @@ mod service;
 mod shared;
 
 pub use self::body::ResponseBody;
-pub use self::carriers::{BearerCarrier, Candidates, Carrier, Extracted, HeaderCarrier};
+pub use self::carriers::{
+    BearerCarrier, Candidates, Carrier, DocumentCarriers, Extracted, HeaderCarrier, IdPath, IdPathError, PathCarrier,
+    RefererCarrier, XRefererCarrier,
+};
 pub use self::client::ClientReader;
 pub use self::cookie::{CookieCarrier, CookieCarrierBuilder, CookieError, SameSite};
 #[cfg(feature = "axum")]

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use http::{Extensions, HeaderMap, Method, Request, Uri, Version, request};
+use sessile_core::SessionId;
 
 /// A request without its body, as carriers and the functions of a layer see it.
 ///
@@ -54,12 +55,24 @@ impl<'a> RequestHead<'a> {
     }
 }
 
-/// Omits headers, which hold ids, and the query.
+/// Omits headers, which hold ids, the query, and segments of the path that have the form of an id.
 impl fmt::Debug for RequestHead<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RequestHead")
             .field("method", self.method)
-            .field("path", &self.uri.path())
+            .field("path", &without_ids(self.uri.path()))
             .finish_non_exhaustive()
     }
+}
+
+fn without_ids(path: &str) -> String {
+    let shown = |segment| {
+        if SessionId::parse(segment).is_some() {
+            "*"
+        } else {
+            segment
+        }
+    };
+    let segments: Vec<_> = path.split('/').map(shown).collect();
+    segments.join("/")
 }

@@ -202,8 +202,8 @@ async fn an_application_can_implement_a_carrier() {
             }
         }
 
-        fn varies_on(&self) -> HeaderName {
-            HeaderName::from_static("x-own")
+        fn varies_on(&self) -> Option<HeaderName> {
+            Some(HeaderName::from_static("x-own"))
         }
     }
 

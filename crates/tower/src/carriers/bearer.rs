@@ -60,8 +60,8 @@ impl Carrier for BearerCarrier {
         write_header(&self.response_header, outcome, extracted, headers);
     }
 
-    fn varies_on(&self) -> HeaderName {
-        AUTHORIZATION
+    fn varies_on(&self) -> Option<HeaderName> {
+        Some(AUTHORIZATION)
     }
 
     fn reserved_names(&self) -> Vec<String> {

@@ -32,6 +32,10 @@ pub struct Candidates {
     source: Source,
     /// The carrier that extracts now.
     current_carrier: u8,
+    /// True if no carrier after the present one is consulted.
+    is_decided: bool,
+    /// True if an id was in a URL.
+    has_url: bool,
 }
 
 /// All ids but the first.
@@ -61,6 +65,22 @@ impl Candidates {
     /// session, the response sets it again.
     pub fn add_outdated(&mut self, id: SessionId) {
         self.push(id, true);
+    }
+
+    /// Adds an id that the URL of the request, or of the page that caused it, holds. URLs are repeated in `Referer`, so
+    /// the response then has `Referrer-Policy: same-origin` and `Cache-Control: no-store`.
+    pub fn add_from_url(&mut self, id: SessionId) {
+        self.push(id, false);
+        self.has_url = true;
+    }
+
+    /// Decides that carriers after the present one are not consulted: if the ids so far name no session, the request
+    /// has none. By default all carriers are, so that an outdated id in one does not hide a good one in another.
+    ///
+    /// A carrier calls this for ids that a client has asked for by name, such as those in its URL, as another session
+    /// in place of that would be a silent change of identity.
+    pub fn decide(&mut self) {
+        self.is_decided = true;
     }
 
     /// Sets the client's browser window, unless one is set already.
@@ -104,6 +124,23 @@ impl Candidates {
     /// Attributes everything added from now on to this carrier.
     pub(crate) fn set_carrier(&mut self, carrier: u8) {
         self.current_carrier = carrier;
+    }
+
+    /// Returns whether a carrier has decided that the others are not consulted.
+    #[inline]
+    pub(crate) fn is_decided(&self) -> bool {
+        self.is_decided
+    }
+
+    /// Returns the index of the last carrier that was consulted, if one has decided.
+    pub(crate) fn decided_by(&self) -> Option<usize> {
+        self.is_decided.then_some(usize::from(self.current_carrier))
+    }
+
+    /// Returns whether a URL holds an id.
+    #[inline]
+    pub(crate) fn has_url(&self) -> bool {
+        self.has_url
     }
 
     /// Returns whether there is any id.

@@ -50,8 +50,8 @@ impl Carrier for HeaderCarrier {
         write_header(&self.name, outcome, extracted, headers);
     }
 
-    fn varies_on(&self) -> HeaderName {
-        self.name.clone()
+    fn varies_on(&self) -> Option<HeaderName> {
+        Some(self.name.clone())
     }
 
     fn reserved_names(&self) -> Vec<String> {

@@ -19,14 +19,14 @@ pub(crate) struct CarrierList(Vec<ConfiguredCarrier>);
 #[derive(Clone)]
 pub(crate) struct ConfiguredCarrier {
     carrier: Arc<dyn Carrier>,
-    /// The value of `Vary` for responses that depend on the carrier, made once.
-    pub(crate) vary: HeaderValue,
+    /// The value of `Vary` for responses that depend on the carrier, made once; `None` if it reads no header.
+    pub(crate) vary: Option<HeaderValue>,
 }
 
 impl ConfiguredCarrier {
     fn new(carrier: impl Carrier) -> Self {
         Self {
-            vary: carrier.varies_on().into(),
+            vary: carrier.varies_on().map(HeaderValue::from),
             carrier: Arc::new(carrier),
         }
     }
@@ -45,7 +45,8 @@ impl CarrierList {
         }
     }
 
-    /// Extracts the ids from a request. Consults every carrier, as an id that an earlier one finds may name no session.
+    /// Extracts the ids from a request. Consults every carrier, as an id that an earlier one finds may name no session,
+    /// until one decides.
     #[inline]
     pub(crate) fn extract(&self, request: &RequestHead<'_>) -> Candidates {
         let mut candidates = Candidates::new();
@@ -53,16 +54,20 @@ impl CarrierList {
             // The index fits, as there are at most `MAX_CARRIERS`.
             candidates.set_carrier(index as u8);
             configured.carrier.read(request, &mut candidates);
+            if candidates.is_decided() {
+                break;
+            }
         }
         candidates
     }
 
     /// Returns the carriers on which the choice of the session depended.
     pub(crate) fn consulted(&self, candidates: &Candidates, candidate: Option<usize>) -> &[ConfiguredCarrier] {
-        match candidate {
-            Some(_) => &self.0[..=candidates.carrier(candidate)],
-            None => &self.0,
-        }
+        let last = match candidate {
+            Some(_) => Some(candidates.carrier(candidate)),
+            None => candidates.decided_by(),
+        };
+        last.map_or(&self.0, |last| &self.0[..=last])
     }
 
     /// Returns the carrier that writes the response.

@@ -4,6 +4,7 @@ mod bearer;
 mod candidates;
 mod header;
 mod list;
+mod url;
 
 use std::fmt;
 
@@ -14,6 +15,7 @@ pub use self::bearer::BearerCarrier;
 pub use self::candidates::{Candidates, Extracted};
 pub use self::header::HeaderCarrier;
 pub(crate) use self::list::CarrierList;
+pub use self::url::{DocumentCarriers, IdPath, IdPathError, PathCarrier, RefererCarrier, XRefererCarrier};
 use crate::request::RequestHead;
 
 /// The response header for ids that do not travel in cookies.
@@ -42,8 +44,8 @@ const DEFAULT_HEADER: HeaderName = HeaderName::from_static("x-session-id");
 ///
 ///     fn write(&self, _: &Outcome, _: &Extracted<'_>, _: &mut HeaderMap) {}
 ///
-///     fn varies_on(&self) -> HeaderName {
-///         HeaderName::from_static("x-ticket")
+///     fn varies_on(&self) -> Option<HeaderName> {
+///         Some(HeaderName::from_static("x-ticket"))
 ///     }
 /// }
 ///
@@ -61,9 +63,9 @@ pub trait Carrier: fmt::Debug + Send + Sync + 'static {
     /// `extracted` is what [`read`](Carrier::read) extracted from the request.
     fn write(&self, outcome: &Outcome, extracted: &Extracted<'_>, headers: &mut HeaderMap);
 
-    /// Returns the request header that decides what [`read`](Carrier::read) extracts. A layer calls this once, when it
-    /// is given the carrier.
-    fn varies_on(&self) -> HeaderName;
+    /// Returns the request header that decides what [`read`](Carrier::read) extracts, or `None` if the target of the
+    /// request does, by which caches keep responses. A layer calls this once, when it is given the carrier.
+    fn varies_on(&self) -> Option<HeaderName>;
 
     /// Returns the names that this carrier writes, such as those of its cookies. Two sessions whose carriers reserve
     /// the same name would overwrite each other's ids, so a request that passes both is rejected. By default none.

@@ -123,8 +123,8 @@ impl Carrier for CookieCarrier {
         self.write_window(outcome, extracted, headers);
     }
 
-    fn varies_on(&self) -> HeaderName {
-        COOKIE
+    fn varies_on(&self) -> Option<HeaderName> {
+        Some(COOKIE)
     }
 
     fn reserved_names(&self) -> Vec<String> {

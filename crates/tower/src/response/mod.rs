@@ -14,7 +14,7 @@ pub(crate) use self::protocol::Protocol;
 use crate::body::ResponseBody;
 use crate::carriers::Candidates;
 use crate::config::Config;
-use crate::headers::has;
+use crate::headers::{has, restrict_referrer};
 use crate::request::RequestHead;
 use crate::{events, grpc};
 
@@ -98,15 +98,40 @@ impl Responder {
         let carriers = &self.config.carriers;
         if outcome.read {
             for consulted in carriers.consulted(&self.candidates, outcome.candidate) {
-                add_vary(headers, &consulted.vary);
+                if let Some(name) = &consulted.vary {
+                    add_vary(headers, name);
+                }
             }
         }
         let extracted = self.candidates.extracted(outcome.candidate);
         let carrier = carriers.responding(&self.candidates, outcome.candidate);
         carrier.write(outcome, &extracted, headers);
-        if let Some(sensitivity) = self.sensitivity(outcome)
-            && !(self.config.keep_cache_control && has(headers, CACHE_CONTROL))
-        {
+        if self.candidates.has_url() {
+            restrict_referrer(headers);
+        }
+        if let Some(sensitivity) = self.sensitivity(outcome) {
+            self.protect(headers, sensitivity);
+        }
+    }
+
+    /// Forwards the response of a service that has not used the session.
+    #[inline]
+    pub(crate) fn forward<R>(&self, mut response: Response<R>) -> Response<ResponseBody<R>> {
+        if self.candidates.has_url() {
+            self.conceal_url(response.headers_mut());
+        }
+        response.map(ResponseBody::inner)
+    }
+
+    /// Writes the headers for a client whose URL holds an id.
+    #[cold]
+    fn conceal_url(&self, headers: &mut HeaderMap) {
+        restrict_referrer(headers);
+        self.protect(headers, Sensitivity::Credential);
+    }
+
+    fn protect(&self, headers: &mut HeaderMap, sensitivity: Sensitivity) {
+        if !(self.config.keep_cache_control && has(headers, CACHE_CONTROL)) {
             protect(headers, sensitivity);
         }
     }
@@ -114,7 +139,7 @@ impl Responder {
     /// Returns what a cached copy of the response would reveal, if anything.
     fn sensitivity(&self, outcome: &Outcome) -> Option<Sensitivity> {
         let sets_cookies = outcome.id != IdChange::Keep || outcome.window != WindowChange::Keep;
-        if outcome.written || sets_cookies {
+        if outcome.written || sets_cookies || self.candidates.has_url() {
             // A response with an id is for one client, even if only an unread session made the id worth sending.
             Some(Sensitivity::Credential)
         } else if outcome.read && self.candidates.has_id() {
