@@ -5,8 +5,9 @@ use std::sync::OnceLock;
 use libfuzzer_sys::fuzz_target;
 
 /// The targets by name. Each has a folder of the same name in `corpus/`.
-const TARGETS: [(&str, fn(&[u8])); 8] = [
+const TARGETS: [(&str, fn(&[u8])); 9] = [
     ("carriers", sessile_fuzz::carriers),
+    ("document", sessile_fuzz::document),
     ("files", sessile_fuzz::files),
     ("format", sessile_file::fuzzing::format),
     ("id", sessile_fuzz::id),

@@ -7,11 +7,13 @@
 mod bytes;
 mod carriers;
 pub mod corpus;
+mod document;
 mod files;
 mod id;
 mod sealed;
 
 pub use self::carriers::carriers;
+pub use self::document::document;
 pub use self::files::files;
 pub use self::id::id;
 pub use self::sealed::sealed;

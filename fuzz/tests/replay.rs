@@ -8,6 +8,11 @@ fn carriers() {
 }
 
 #[test]
+fn document() {
+    replay("document", sessile_fuzz::document);
+}
+
+#[test]
 fn files() {
     replay("files", sessile_fuzz::files);
 }

@@ -2,6 +2,7 @@
 
 mod budget;
 mod cargo;
+mod document;
 mod failures;
 mod fuzz;
 mod lint;
@@ -23,6 +24,9 @@ tasks:
   test [ARGS]                  all tests; with ARGS, `cargo test ARGS` alone
       --quick                  unit tests and fast tests of core, file, macros, memory and tower, in minutes; without
                                Redis, the kit, other crates, other processes, examples in the documentation
+  test-document [--short]      the engine of documents on the public suite of JSON Patch, and against the parts of the
+                               public client; from npm
+      --seed N                 with the schedules of another run
   valkey [ARGS]                the tests of the Redis storage on Valkey; ARGS as for `cargo test`
       --short                  the tests that CI runs again
   fuzz [TARGET] [--seconds N]  generates input for every decoder, for N seconds (default 60) a target
@@ -58,6 +62,7 @@ fn main() -> ExitCode {
     let (missing, arguments) = Missing::take(&arguments);
     let result = match arguments.as_slice() {
         ["test", rest @ ..] => test::run(rest, missing),
+        ["test-document", rest @ ..] => document::run(rest, missing),
         ["valkey", rest @ ..] => valkey::run(rest, missing),
         ["fuzz", rest @ ..] => fuzz::run(rest, missing),
         ["lint", rest @ ..] => lint::run(rest),

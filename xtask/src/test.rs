@@ -14,6 +14,7 @@ const FACADE_FEATURES: &[&str] = &[
     "redis",
     "redis-tls",
     "memoized",
+    "document",
     "tower",
     "axum",
     "signed",

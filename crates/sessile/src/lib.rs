@@ -159,6 +159,17 @@ pub mod file {
     };
 }
 
+/// The JSON document of a session: settings, policies and errors of [`LiveDocument`](document::LiveDocument), and the
+/// engine for values of your own.
+#[cfg(feature = "document")]
+pub mod document {
+    #[doc(inline)]
+    pub use sessile_document::{
+        Bounds, CLIENT_VERSION, Change, Document, DocumentError, DollarPolicy, LiveDocument, LiveDocumentBuilder,
+        LivePage, OpenPolicy, Options, Reply, ReplyKind, SERVER_VERSION, Told, Verdict, Write, WriteKind, WritePolicy,
+    };
+}
+
 /// The store of records of [`RedbStorage`].
 #[cfg(feature = "redb")]
 pub mod redb {

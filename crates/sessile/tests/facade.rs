@@ -15,7 +15,9 @@ fn every_name_has_one_path() {
     let twice: Vec<_> = facade.iter().filter(|(_, count)| **count > 1).collect();
     assert!(twice.is_empty(), "{twice:?}");
     let mut missing = Vec::new();
-    for name in ["core", "file", "memoized", "memory", "redb", "redis", "tower"] {
+    for name in [
+        "core", "document", "file", "memoized", "memory", "redb", "redis", "tower",
+    ] {
         let names = exported(name);
         assert!(!names.is_empty(), "{name} exports names");
         missing.extend(names.into_keys().filter(|name| !facade.contains_key(name)));
