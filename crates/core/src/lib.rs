@@ -45,14 +45,15 @@ pub use self::json::{CodecError, CodecReason};
 pub use self::keys::{Accepts, Key, NamespaceKey, NamespaceName, Namespaces, OnMismatch, Untyped, ValueKey, Values};
 pub use self::limit::Limit;
 pub use self::payload::RecordError;
-pub use self::population::{Audit, Policy, Registry, SessionInfo, SessionList};
+pub use self::population::{Audit, Policy, Registry, SessionChange, SessionInfo, SessionList, SessionWatch};
 pub use self::report::Report;
 pub use self::session::{Namespace, Session, SessionBuilder, ValueSession};
 pub use self::settings::{AutoStart, UnreadablePolicy};
 pub use self::storage::{
     Capabilities, ClientFacts, Cursor, DEFAULT_LEASE, DEFAULT_MAX_WAITERS, Facts, ImmediateStorage, IntoStorage,
     KeyWalk, Lock, LockId, LockToken, Locked, Lookup, MAX_ALIASES, Meta, Operation, Page, ParseFactsError, Record,
-    ReportUsage, SessionHead, Storage, StorageError, StorageErrorKind, Stored, Unlock, Usage, replace_under_lock,
+    ReportUsage, SessionHead, Storage, StorageError, StorageErrorKind, Stored, Unlock, Usage, Watch, WatchSessions,
+    Watchers, replace_under_lock,
 };
 pub use self::store::{
     Applied, Entry, EntryHead, EntryList, EntryVersion, LocalLocks, LocalLocksBuilder, LockedStore, LockedStoreBuilder,

@@ -106,7 +106,7 @@ pub mod population {
     #[doc(inline)]
     pub use sessile_core::{
         Audit, ClientFacts, EndReason, EndedSession, Event, EventKind, EventStream, Events, Limit, Policy, Refusal,
-        Registry, SessionInfo, SessionList, TaskProgress, TaskStream,
+        Registry, SessionChange, SessionInfo, SessionList, SessionWatch, TaskProgress, TaskStream,
     };
 }
 
@@ -116,7 +116,8 @@ pub mod storage {
     pub use sessile_core::{
         Capabilities, Cursor, DEFAULT_LEASE, DEFAULT_MAX_WAITERS, Facts, ImmediateStorage, IntoStorage, KeyHasher,
         KeyWalk, Lock, LockId, LockToken, Locked, Lookup, MAX_ALIASES, Meta, Operation, Page, Record, ReportUsage,
-        SessionHead, Storage, StorageError, StorageErrorKind, Stored, Unlock, Usage, replace_under_lock,
+        SessionHead, Storage, StorageError, StorageErrorKind, Stored, Unlock, Usage, Watch, WatchSessions, Watchers,
+        replace_under_lock,
     };
 }
 

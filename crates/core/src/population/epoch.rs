@@ -16,15 +16,15 @@ use crate::storage::{Facts, Locked, Lookup, Meta, Record, Role, StorageError, St
 /// The number of attempts to end an epoch against others that do the same.
 const ATTEMPTS: usize = 16;
 
-impl Settings {
-    /// Returns the key of the epoch.
-    fn epoch_key() -> SessionKey {
-        SessionKey::derive("epoch", "")
-    }
+/// Returns the key of the record that counts the epochs.
+pub(super) fn epoch_key() -> SessionKey {
+    SessionKey::derive("epoch", "")
+}
 
+impl Settings {
     /// Returns the present epoch.
     pub(crate) async fn read_epoch(&self) -> Result<u64, StorageError> {
-        let found = self.storage.read(&Self::epoch_key()).await?.found();
+        let found = self.storage.read(&epoch_key()).await?.found();
         Ok(found.map_or(0, |stored| stored.record.meta.facts.epoch()))
     }
 
@@ -53,7 +53,7 @@ impl Settings {
 
     /// Ends the present epoch, and with it all sessions that have begun.
     pub(super) async fn end_epoch(&self) -> Result<(), SessionError> {
-        let key = Self::epoch_key();
+        let key = epoch_key();
         for _ in 0..ATTEMPTS {
             let ended = match self.storage.lock(&key, self.lock_wait).await? {
                 Lookup::Found(Locked { mut lock, record }) => {

@@ -29,5 +29,5 @@ mod verify;
 
 pub(crate) use self::owners::Enlisted;
 pub use self::policy::Policy;
-pub use self::registry::{Audit, Registry, SessionInfo, SessionList};
+pub use self::registry::{Audit, Registry, SessionChange, SessionInfo, SessionList, SessionWatch};
 pub(crate) use self::reports::{Prepared, Renewal};

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::storage::ReportUsage;
+use crate::storage::{ReportUsage, WatchSessions};
 
 /// The optional features of a [`Storage`](crate::Storage) or a [`RecordStore`](crate::RecordStore), beyond the
 /// operations of its contract.
@@ -34,12 +34,16 @@ use crate::storage::ReportUsage;
 #[must_use]
 pub struct Capabilities<'a> {
     usage: Option<&'a dyn ReportUsage>,
+    watch: Option<&'a dyn WatchSessions>,
 }
 
 impl<'a> Capabilities<'a> {
     /// Returns no capabilities.
     pub const fn none() -> Self {
-        Self { usage: None }
+        Self {
+            usage: None,
+            watch: None,
+        }
     }
 
     /// Sets or removes the ability to report usage.
@@ -53,13 +57,29 @@ impl<'a> Capabilities<'a> {
     pub fn usage(&self) -> Option<&'a dyn ReportUsage> {
         self.usage
     }
+
+    /// Sets or removes the ability to watch sessions.
+    ///
+    /// A wrapper forwards it if each write that it answers is in the wrapped storage by then: who is woken reads
+    /// through the wrapper, and has to find the new state there.
+    pub fn with_watch(mut self, watch: Option<&'a dyn WatchSessions>) -> Self {
+        self.watch = watch;
+        self
+    }
+
+    /// Returns the ability to watch sessions, if there is one.
+    #[must_use]
+    pub fn watch(&self) -> Option<&'a dyn WatchSessions> {
+        self.watch
+    }
 }
 
 /// Lists the names of the capabilities.
 impl fmt::Debug for Capabilities<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let names = [self.usage.map(|_| format_args!("usage"))];
-        f.debug_set().entries(names.into_iter().flatten()).finish()
+        let usage = self.usage.map(|_| format_args!("usage"));
+        let watch = self.watch.map(|_| format_args!("watch"));
+        f.debug_set().entries(usage).entries(watch).finish()
     }
 }
 
@@ -68,7 +88,8 @@ mod tests {
     use async_trait::async_trait;
 
     use super::*;
-    use crate::storage::{StorageError, Usage};
+    use crate::id::SessionKey;
+    use crate::storage::{StorageError, Usage, Watch, Watchers};
 
     struct Nothing;
 
@@ -76,6 +97,12 @@ mod tests {
     impl ReportUsage for Nothing {
         async fn usage(&self) -> Result<Usage, StorageError> {
             Ok(Usage::new(0, 0))
+        }
+    }
+
+    impl WatchSessions for Nothing {
+        fn watch(&self, key: &SessionKey) -> Watch {
+            Watchers::new().watch(key)
         }
     }
 
@@ -87,5 +114,10 @@ mod tests {
         assert!(some.usage().is_some());
         assert!(some.with_usage(None).usage().is_none());
         assert_eq!(format!("{:?} {some:?}", Capabilities::none()), "{} {usage}");
+        assert!(some.watch().is_none());
+        let both = some.with_watch(Some(&Nothing));
+        assert!(both.watch().is_some());
+        assert!(both.with_watch(None).watch().is_none());
+        assert_eq!(format!("{both:?}"), "{usage, watch}");
     }
 }

@@ -16,6 +16,7 @@ mod record;
 mod replace;
 mod scan;
 mod usage;
+mod watch;
 
 use std::fmt::Debug;
 use std::sync::Arc;
@@ -37,6 +38,7 @@ pub use self::replace::replace_under_lock;
 pub(crate) use self::replace::{into_replace_error, lock_if_unchanged};
 pub use self::scan::{Cursor, Page, SessionHead};
 pub use self::usage::{ReportUsage, Usage};
+pub use self::watch::{Watch, WatchSessions, Watchers};
 use crate::clock::{Clock, Timestamp};
 use crate::id::SessionKey;
 

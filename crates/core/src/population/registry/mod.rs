@@ -5,12 +5,14 @@ mod end;
 mod info;
 mod list;
 mod maintain;
+mod watch;
 
 use std::fmt;
 use std::sync::Arc;
 
 pub use self::audit::Audit;
 pub use self::info::{SessionInfo, SessionList};
+pub use self::watch::{SessionChange, SessionWatch};
 use crate::settings::Settings;
 
 /// All sessions of one storage: who is logged in, since when, and from where; and how to end them.
