@@ -4,7 +4,7 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Duration;
 
-use sessile_core::{Clock, DEFAULT_LEASE, DEFAULT_MAX_WAITERS, Entropy, OsEntropy, SteadyClock};
+use sessile_core::{Clock, DEFAULT_LEASE, DEFAULT_MAX_WAITERS, Entropy, OsEntropy, SteadyClock, Watchers};
 
 use crate::alarm::Alarm;
 use crate::capacity::Capacity;
@@ -179,6 +179,7 @@ impl MemoryStorageBuilder {
                 tombstone_ttl: self.tombstone_ttl,
                 capacity: Capacity::new(self.capacity, self.max_bytes),
                 alarm: Alarm::new(self.sweeper.then(|| sweeper::starter(storage.clone()))),
+                watchers: Watchers::new(),
             });
             let (random, _) = random.as_chunks();
             let shard = |random: &[u8; 16]| Arc::new(Shard::new(*random, Arc::clone(&options)));

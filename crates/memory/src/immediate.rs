@@ -34,10 +34,16 @@ impl ImmediateStorage for Shared {
         let reserve = || capacity.reserve(size).then_some(()).ok_or(StorageErrorKind::Full);
         self.sweep_while_full(reserve).map_err(failed("create"))?;
         let result = self.shard(key).step(|state, now| state.create(key, &mut record, now));
-        if result.is_err() {
-            capacity.free(size);
+        match result {
+            Ok(_purged) => {
+                self.options.watchers.wake(key);
+                Ok(())
+            }
+            Err(kind) => {
+                capacity.free(size);
+                Err(failed("create")(kind))
+            }
         }
-        result.map(|_purged| ()).map_err(failed("create"))
     }
 
     fn commit(&self, lock: &mut Lock, mut record: Record) -> Result<(), StorageError> {
@@ -46,19 +52,26 @@ impl ImmediateStorage for Shared {
         let ticket = shard.ticket_of(&lock.id().token);
         let result = self
             .sweep_while_full(|| shard.step(|state, now| state.commit(key, ticket, &mut record, now, &self.options)));
-        result.map(|_replaced| lock.disarm()).map_err(failed("commit"))
+        let _replaced = result.map_err(failed("commit"))?;
+        self.options.watchers.wake(key);
+        lock.disarm();
+        Ok(())
     }
 
     fn replace(&self, known: &Stored, mut record: Record) -> Result<bool, StorageError> {
         let shard = self.shard(&known.key);
         let result =
             self.sweep_while_full(|| shard.step(|state, now| state.replace(known, &mut record, now, &self.options)));
-        result.map(|replaced| replaced.is_some()).map_err(failed("replace"))
+        let replaced = result.map_err(failed("replace"))?;
+        if replaced.is_some() {
+            self.options.watchers.wake(&known.key);
+        }
+        Ok(replaced.is_some())
     }
 
     fn destroy(&self, key: &SessionKey) -> Result<Lookup<()>, StorageError> {
         let destroyed = self.shard(key).step(|state, now| state.destroy(key, now));
-        Ok(destroyed.map(|_record| ()))
+        Ok(destroyed.map(|(key, _record)| self.options.watchers.wake(&key)))
     }
 
     fn release(&self, lock: Lock) -> Result<(), StorageError> {

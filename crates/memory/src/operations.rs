@@ -166,13 +166,17 @@ impl State {
         Ok(true)
     }
 
-    /// Removes the record, under whichever key the session is stored now. Returns the part of it that is to be dropped.
-    pub(crate) fn destroy(&mut self, key: &SessionKey, now: Timestamp) -> Lookup<Option<Bytes>> {
+    /// Removes the record, under whichever key the session is stored now. Returns that key, and the part of the record
+    /// that is to be dropped.
+    pub(crate) fn destroy(&mut self, key: &SessionKey, now: Timestamp) -> Lookup<(SessionKey, Option<Bytes>)> {
         let found = match self.lookup(key, now) {
             Lookup::Superseded => self.successor(key, now).map_or(Lookup::Superseded, Lookup::Found),
             found => found,
         };
-        found.map(|slot| self.remove(slot).payload.into_long())
+        found.map(|slot| {
+            let entry = self.remove(slot);
+            (entry.key, entry.payload.into_long())
+        })
     }
 
     /// Moves up to `limit` expired records to `expired`, and removes expired moved keys. Looks at no more than `budget`

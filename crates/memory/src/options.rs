@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use sessile_core::Clock;
+use sessile_core::{Clock, Watchers};
 
 use crate::alarm::Alarm;
 use crate::capacity::Capacity;
@@ -17,4 +17,5 @@ pub(crate) struct Options {
     pub(crate) tombstone_ttl: Duration,
     pub(crate) capacity: Capacity,
     pub(crate) alarm: Alarm,
+    pub(crate) watchers: Watchers,
 }

@@ -79,7 +79,12 @@ impl Shard {
     /// Moves up to `limit` expired records to `expired`, and removes expired moved keys. Returns whether there may be
     /// more: one call looks at few entries, so that the mutex is not held for long.
     pub(crate) fn sweep_slice(&self, limit: usize, expired: &mut Vec<Entry>) -> bool {
-        self.step(|state, now| state.sweep(limit, SLICE, expired, now))
+        let before = expired.len();
+        let more = self.step(|state, now| state.sweep(limit, SLICE, expired, now));
+        for entry in &expired[before..] {
+            self.options.watchers.wake(&entry.key);
+        }
+        more
     }
 
     /// Returns the token of a lock.

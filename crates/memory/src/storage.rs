@@ -7,7 +7,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use sessile_core::{
     Capabilities, Clock, Cursor, ImmediateStorage, Lock, LockId, Locked, Lookup, Page, Record, ReportUsage, SessionKey,
-    Storage, StorageError, StorageErrorKind, Stored, Timestamp, Usage,
+    Storage, StorageError, StorageErrorKind, Stored, Timestamp, Usage, Watch, WatchSessions,
 };
 
 use crate::acquire::Acquire;
@@ -86,6 +86,13 @@ impl ReportUsage for MemoryStorage {
     }
 }
 
+/// Each operation that changes a session wakes its watches before it returns.
+impl WatchSessions for MemoryStorage {
+    fn watch(&self, key: &SessionKey) -> Watch {
+        self.shared.options.watchers.watch(key)
+    }
+}
+
 #[async_trait]
 impl Storage for MemoryStorage {
     fn name(&self) -> &'static str {
@@ -97,7 +104,7 @@ impl Storage for MemoryStorage {
     }
 
     fn capabilities(&self) -> Capabilities<'_> {
-        Capabilities::none().with_usage(Some(self))
+        Capabilities::none().with_usage(Some(self)).with_watch(Some(self))
     }
 
     fn immediate(&self) -> Option<&dyn ImmediateStorage> {
@@ -156,7 +163,11 @@ impl Storage for MemoryStorage {
         let result = self.shared.sweep_while_full(|| {
             shard.step(|state, now| state.rotate(&key, ticket, new_key, &mut record, grace, now, options))
         });
-        result.map(|_replaced| lock.disarm()).map_err(failed("rotate"))
+        let _replaced = result.map_err(failed("rotate"))?;
+        options.watchers.wake(&key);
+        options.watchers.wake(new_key);
+        lock.disarm();
+        Ok(())
     }
 
     async fn release(&self, lock: Lock) -> Result<(), StorageError> {
