@@ -23,9 +23,12 @@ fn subject_of<S: IntoStorage>(wrap: impl Fn(MemoryStorage) -> S) -> Subject {
         let stats = observed.stats();
         std::future::ready(stats.stored + stats.moved + stats.locks + stats.waiters)
     };
-    Subject::new(wrap(memory.clone()), Profile::paused().with_max_waiters(8).with_usage())
-        .with_second(wrap(memory))
-        .with_footprint(footprint)
+    Subject::new(
+        wrap(memory.clone()),
+        Profile::paused().with_max_waiters(8).with_usage().with_watch(),
+    )
+    .with_second(wrap(memory))
+    .with_footprint(footprint)
 }
 
 mod timeout {
