@@ -7,7 +7,7 @@ pub mod process;
 pub mod redis;
 pub mod state_text;
 
-pub use self::broken::{Broken, Bug};
+pub use self::broken::{Broken, Bug, Watched};
 pub use self::broken_stores::{BrokenStore, StoreBug};
 
 use std::sync::{Mutex, MutexGuard, PoisonError};

@@ -4,7 +4,7 @@ mod common;
 
 use std::collections::BTreeSet;
 
-use sessile_lab::{Broken, Bug};
+use sessile_lab::{Broken, Bug, Watched};
 use sessile_testkit::{Case, Profile, Subject};
 
 use self::common::{failure, proofs};
@@ -15,9 +15,11 @@ fn subject(bug: Bug) -> Subject {
     let observed = storage.model().clone();
     let profile = Profile::paused().with_max_waiters(8).with_usage();
     let profile = if bug.has_limit() { profile.with_limit() } else { profile };
-    Subject::new(storage, profile)
-        .with_second(second)
-        .with_footprint(move || std::future::ready(observed.footprint()))
+    let subject = match bug.has_watch() {
+        true => Subject::new(Watched::new(storage), profile.with_watch()).with_second(Watched::new(second)),
+        false => Subject::new(storage, profile).with_second(second),
+    };
+    subject.with_footprint(move || std::future::ready(observed.footprint()))
 }
 
 fn assert_caught(bug: Bug, cases: &[&str]) {
@@ -812,6 +814,39 @@ proofs! { Bug;
     ];
     usage_ignores_payloads: UsageIgnoresPayloads => [
         "capabilities::usage_follows_what_is_stored",
+    ];
+    watch_is_missing: WatchIsMissing => [
+        "capabilities::are_those_the_profile_names",
+        "watch::wakes_after_every_write",
+    ];
+    watch_misses_creates: WatchMissesCreates => [
+        "watch::wakes_after_every_write",
+        "watch::of_many_sessions_wakes_each",
+    ];
+    watch_misses_replaces: WatchMissesReplaces => [
+        "watch::wakes_after_every_write",
+    ];
+    watch_misses_arrivals: WatchMissesArrivals => [
+        "watch::wakes_after_a_move_under_both_keys",
+    ];
+    watch_ends_the_key_it_is_given: WatchEndsTheKeyItIsGiven => [
+        "watch::wakes_after_an_end",
+    ];
+    watch_misses_sweeps: WatchMissesSweeps => [
+        "watch::wakes_after_a_sweep",
+    ];
+    watch_is_local: WatchIsLocal => [
+        "watch::wakes_after_what_another_handle_does",
+    ];
+    watch_wakes_early: WatchWakesEarly => [
+        "watch::wakes_after_every_write",
+        "watch::wakes_after_an_end",
+    ];
+    watch_has_a_limit: WatchHasALimit => [
+        "watch::of_many_sessions_wakes_each",
+    ];
+    watch_is_replaced: WatchIsReplaced => [
+        "watch::of_one_session_wakes_all_tasks",
     ];
 }
 

@@ -11,7 +11,7 @@ use sessile_testkit::{Profile, Subject, storage_tests};
 fn subject_of(builder: MemoryStorageBuilder, profile: Profile) -> Subject {
     let storage = builder.max_waiters(8).sweeper(false).build();
     let observed = storage.clone();
-    Subject::new(storage.clone(), profile.with_max_waiters(8).with_usage())
+    Subject::new(storage.clone(), profile.with_max_waiters(8).with_usage().with_watch())
         .with_second(storage)
         .with_footprint(move || {
             let stats = observed.stats();

@@ -16,6 +16,7 @@ mod scanning;
 mod storage;
 mod touch;
 mod usage;
+mod watch;
 
 use std::time::Duration;
 
@@ -24,6 +25,7 @@ use sessile_testkit::model::ModelState;
 
 pub use self::bug::Bug;
 pub use self::storage::Broken;
+pub use self::watch::Watched;
 
 /// The pause within a step, in which other tasks run.
 const MOMENT: Duration = Duration::from_millis(1);

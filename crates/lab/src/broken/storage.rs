@@ -13,6 +13,7 @@ use sessile_core::{
 use sessile_testkit::ModelStorage;
 use tokio::task::yield_now;
 
+use super::watch::Hints;
 use super::{Bug, MOMENT};
 
 /// A [`ModelStorage`] with one [`Bug`].
@@ -45,6 +46,7 @@ pub struct Broken {
     pub(super) timers: Arc<Mutex<BTreeMap<SessionKey, Timestamp>>>,
     /// The largest usage so far.
     pub(super) most: Mutex<Usage>,
+    pub(super) hints: Hints,
 }
 
 impl Broken {
@@ -62,6 +64,7 @@ impl Broken {
             readers: Arc::default(),
             timers: Arc::default(),
             most: Mutex::default(),
+            hints: Hints::default(),
         }
     }
 
@@ -87,6 +90,10 @@ impl Broken {
             readers: Arc::clone(&self.readers),
             timers: Arc::clone(&self.timers),
             most: Mutex::default(),
+            hints: match self.bug {
+                Bug::WatchIsLocal => Hints::default(),
+                _ => self.hints.clone(),
+            },
         }
     }
 

@@ -10,6 +10,8 @@ impl Broken {
     pub(super) fn wrong_capabilities(&self) -> Capabilities<'_> {
         match self.bug {
             Bug::UsageIsMissing => Capabilities::none(),
+            Bug::WatchIsMissing => Capabilities::none().with_usage(Some(self)),
+            bug if bug.has_watch() => Capabilities::none().with_usage(Some(self)).with_watch(Some(self)),
             _ => Capabilities::none().with_usage(Some(self)),
         }
     }

@@ -20,6 +20,12 @@ pub(crate) async fn are_those_the_profile_names(ctx: Context) {
                 ctx.profile().usage,
                 "whether the storage says how much it holds is not as its profile says"
             );
+            let offered = storage.capabilities().watch().is_some();
+            assert_eq!(
+                offered,
+                ctx.profile().watch,
+                "whether the storage can be watched is not as its profile says"
+            );
         }
     }
 }

@@ -32,5 +32,6 @@ pub(crate) mod sweep;
 pub(crate) mod touch;
 pub(crate) mod wait;
 mod waiter;
+pub(crate) mod watch;
 
 pub(crate) use self::population::{audit, crowd, ending, epoch, owner, owner_limit, registry};

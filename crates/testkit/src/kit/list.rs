@@ -242,6 +242,15 @@ macro_rules! __with_cases {
                 are_those_the_profile_names
                 usage_follows_what_is_stored
             ]
+            watch single [
+                wakes_after_every_write
+                wakes_after_a_move_under_both_keys
+                wakes_after_an_end
+                wakes_after_a_sweep
+                wakes_after_what_another_handle_does
+                of_many_sessions_wakes_each
+                of_one_session_wakes_all_tasks
+            ]
             immediate single [
                 a_held_lock_is_not_waited_for
                 the_moment_is_that_of_the_result

@@ -117,6 +117,7 @@ pub struct Profile {
     pub(crate) scan: bool,
     pub(crate) sweep: Sweep,
     pub(crate) usage: bool,
+    pub(crate) watch: bool,
     pub(crate) drain: bool,
     pub(crate) limit: bool,
     pub(crate) replace_under_lock: bool,
@@ -188,6 +189,7 @@ impl Profile {
             scan: true,
             sweep: Sweep::Returns,
             usage: false,
+            watch: false,
             drain: true,
             limit: false,
             replace_under_lock: false,
@@ -236,6 +238,13 @@ impl Profile {
     #[must_use]
     pub fn with_usage(mut self) -> Self {
         self.usage = true;
+        self
+    }
+
+    /// Declares that sessions of the storage can be [watched](sessile_core::Capabilities::watch).
+    #[must_use]
+    pub fn with_watch(mut self) -> Self {
+        self.watch = true;
         self
     }
 

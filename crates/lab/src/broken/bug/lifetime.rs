@@ -152,6 +152,27 @@ macro_rules! lifetime_bugs {
         UsageNeverShrinks,
         /// `usage` assumes the same size for all sessions.
         UsageIgnoresPayloads,
+
+        /// Sessions cannot be watched any more.
+        WatchIsMissing,
+        /// Creating wakes no watch.
+        WatchMissesCreates,
+        /// `replace` wakes no watch.
+        WatchMissesReplaces,
+        /// `rotate` wakes the watches of the old key only.
+        WatchMissesArrivals,
+        /// `destroy` wakes the watches of the key that it is given.
+        WatchEndsTheKeyItIsGiven,
+        /// `sweep` wakes no watch.
+        WatchMissesSweeps,
+        /// The watches of each handle are its own.
+        WatchIsLocal,
+        /// Watches are woken before the step.
+        WatchWakesEarly,
+        /// No more than a thousand sessions are watched.
+        WatchHasALimit,
+        /// Only the last watch of a session is woken.
+        WatchIsReplaced,
     } };
 }
 

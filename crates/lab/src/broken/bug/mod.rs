@@ -52,6 +52,14 @@ impl Bug {
     }
 }
 
+impl Bug {
+    /// Returns whether sessions of the storage with this bug can be watched, or should.
+    #[must_use]
+    pub fn has_watch(self) -> bool {
+        format!("{self:?}").starts_with("Watch")
+    }
+}
+
 impl fmt::Display for Bug {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Debug::fmt(self, f)
