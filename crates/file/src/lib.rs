@@ -17,6 +17,8 @@ mod folder;
 #[cfg(any(test, feature = "__fuzzing"))]
 #[doc(hidden)]
 pub mod fuzzing;
+#[cfg(target_os = "linux")]
+mod hints;
 mod lock;
 mod locks;
 mod shared;

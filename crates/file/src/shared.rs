@@ -3,11 +3,13 @@
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
-use sessile_core::{LockId, StorageError, Unlock};
+use sessile_core::{LockId, StorageError, Unlock, Watchers};
 
 use crate::files::Files;
 use crate::files::position::Position;
 use crate::files::sweep::{SweepReport, SweepRequest};
+#[cfg(target_os = "linux")]
+use crate::hints::Hints;
 use crate::sweeper::Sweeper;
 use crate::threads::{ReleaseLock, Threads};
 use crate::wait_queues::WaitQueues;
@@ -19,6 +21,10 @@ pub(crate) struct Shared {
     pub(crate) wait_queues: WaitQueues,
     pub(crate) max_waiters: usize,
     pub(crate) sweeper: Sweeper,
+    /// Woken by the operations of this storage.
+    pub(crate) watchers: Watchers,
+    #[cfg(target_os = "linux")]
+    pub(crate) hints: Arc<Hints>,
     /// The position at which the next requested sweep begins.
     sweep_position: Mutex<Position>,
     this: Weak<Self>,
@@ -31,7 +37,11 @@ impl Shared {
         max_waiters: usize,
         sweep_every: Option<Duration>,
     ) -> Result<Arc<Self>, StorageError> {
+        let watchers = Watchers::new();
         let shared = Arc::new_cyclic(|this: &Weak<Self>| Self {
+            #[cfg(target_os = "linux")]
+            hints: Hints::new(watchers.clone(), files.folder.tree.layout.clone()),
+            watchers,
             files: Arc::new(files),
             threads,
             wait_queues: WaitQueues::default(),
@@ -62,6 +72,9 @@ impl Shared {
         };
         let report = self.files.sweep(&from, request);
         *position() = report.next.clone().unwrap_or_default();
+        for session in &report.sessions {
+            self.watchers.wake(&session.key);
+        }
         report
     }
 }

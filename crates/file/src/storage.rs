@@ -10,6 +10,9 @@ use sessile_core::{
     StorageErrorKind, Stored, Timestamp,
 };
 
+#[cfg(target_os = "linux")]
+use sessile_core::{Watch, WatchSessions};
+
 use crate::failure::{NAME, Result as BlockingResult};
 use crate::files::Files;
 use crate::files::position::Position;
@@ -77,6 +80,25 @@ impl FileStorage {
         threads.run(class, (name, NAME), move || function(&shared)).await
     }
 
+    /// Runs an operation that changes the record under a key, and perhaps moves it to another: notifies the waiters for
+    /// its lock, and wakes the watches of the keys. After a failure, too: some become known after the change.
+    async fn run_and_wake<T: Send + 'static, const N: usize>(
+        &self,
+        name: &'static str,
+        keys: [SessionKey; N],
+        operation: impl Fn(&Files) -> BlockingResult<T> + Send + 'static,
+    ) -> Result<T, StorageError> {
+        self.block(JobClass::Operation, name, move |shared| {
+            let result = shared.files.with_retries(operation);
+            for key in &keys {
+                shared.wait_queues.notify(key);
+                shared.watchers.wake(key);
+            }
+            result
+        })
+        .await
+    }
+
     /// Runs an operation that ends a lock, and notifies the waiters for the lock.
     async fn run_and_notify<T: Send + 'static>(
         &self,
@@ -94,6 +116,16 @@ impl FileStorage {
     }
 }
 
+/// Watches with the reports of the operating system on the folders of the watched keys, of which it has a limit, such as
+/// `fs.inotify.max_user_watches`. The watches beyond it, and those of keys whose folder does not exist yet, are woken
+/// once a second.
+#[cfg(target_os = "linux")]
+impl WatchSessions for FileStorage {
+    fn watch(&self, key: &SessionKey) -> Watch {
+        self.shared.hints.watch(key)
+    }
+}
+
 #[async_trait]
 impl Storage for FileStorage {
     fn name(&self) -> &'static str {
@@ -105,7 +137,10 @@ impl Storage for FileStorage {
     }
 
     fn capabilities(&self) -> Capabilities<'_> {
-        Capabilities::none()
+        #[cfg(target_os = "linux")]
+        return Capabilities::none().with_watch(Some(self));
+        #[cfg(not(target_os = "linux"))]
+        return Capabilities::none();
     }
 
     async fn read(&self, key: &SessionKey) -> Result<Lookup<Stored>, StorageError> {
@@ -119,23 +154,24 @@ impl Storage for FileStorage {
 
     async fn create(&self, key: &SessionKey, record: Record) -> Result<(), StorageError> {
         let key = *key;
-        self.run("create", move |files| files.create(&key, &record)).await
+        self.run_and_wake("create", [key], move |files| files.create(&key, &record))
+            .await
     }
 
     async fn commit(&self, lock: &mut Lock, record: Record) -> Result<(), StorageError> {
         let lock_id = lock.id();
-        self.run_and_notify(JobClass::Operation, "commit", lock_id.key, move |files| {
-            files.commit(&lock_id, &record)
-        })
-        .await?;
+        self.run_and_wake("commit", [lock_id.key], move |files| files.commit(&lock_id, &record))
+            .await?;
         lock.disarm();
         Ok(())
     }
 
     async fn replace(&self, known: &Stored, record: Record) -> Result<bool, StorageError> {
         let known = (known.key, known.record.meta.clone());
-        self.run("replace", move |files| files.replace(&known.0, &known.1, &record))
-            .await
+        self.run_and_wake("replace", [known.0], move |files| {
+            files.replace(&known.0, &known.1, &record)
+        })
+        .await
     }
 
     async fn rotate(
@@ -146,7 +182,7 @@ impl Storage for FileStorage {
         grace: Duration,
     ) -> Result<(), StorageError> {
         let (lock_id, new_key) = (lock.id(), *new_key);
-        self.run_and_notify(JobClass::Operation, "rotate", lock_id.key, move |files| {
+        self.run_and_wake("rotate", [lock_id.key, new_key], move |files| {
             files.rotate(&lock_id, &new_key, &record, grace)
         })
         .await?;
@@ -189,6 +225,7 @@ impl Storage for FileStorage {
         self.block(JobClass::Operation, "destroy", move |shared| {
             let (key, was) = shared.files.with_retries(|files| files.destroy(&key))?;
             shared.wait_queues.notify(&key);
+            shared.watchers.wake(&key);
             Ok(was)
         })
         .await

@@ -14,7 +14,13 @@ use common::{TempFolder, count_files};
 /// Returns two storages that share only the folder, as two processes do.
 fn subject(folder: TempFolder, open: impl Fn(&TempFolder) -> FileStorage, profile: Profile) -> Subject {
     let counted = folder.path().to_owned();
-    Subject::new(open(&folder), profile.with_max_waiters(16))
+    let profile = profile.with_max_waiters(16);
+    let profile = if cfg!(target_os = "linux") {
+        profile.with_watch()
+    } else {
+        profile
+    };
+    Subject::new(open(&folder), profile)
         .with_second(open(&folder))
         .with_footprint(move || std::future::ready(count_files(&counted)))
         .keeping(folder)

@@ -20,7 +20,13 @@ fn open(folder: &TempFolder, clock: TokioClock) -> FileStorage {
 
 fn subject_in(folder: TempFolder, one: impl Storage, two: impl Storage) -> Subject {
     let counted = folder.path().to_owned();
-    Subject::new(one, Profile::paused().with_max_waiters(16).without_drain())
+    let profile = Profile::paused().with_max_waiters(16).without_drain();
+    // Each wrapper has the capabilities of the files, or those of them that hold for it, too.
+    let profile = match one.capabilities().watch() {
+        Some(_) => profile.with_watch(),
+        None => profile,
+    };
+    Subject::new(one, profile)
         .with_second(two)
         .with_footprint(move || std::future::ready(count_files(&counted)))
         .keeping(folder)
