@@ -116,18 +116,19 @@ impl Responder {
 
     /// Forwards the response of a service that has not used the session.
     #[inline]
-    pub(crate) fn forward<R>(&self, mut response: Response<R>) -> Response<ResponseBody<R>> {
+    pub(crate) fn forward<R>(&self, response: Response<R>) -> Response<ResponseBody<R>> {
         if self.candidates.has_url() {
-            self.conceal_url(response.headers_mut());
+            return self.conceal_url(response).map(ResponseBody::inner);
         }
         response.map(ResponseBody::inner)
     }
 
     /// Writes the headers for a client whose URL holds an id.
     #[cold]
-    fn conceal_url(&self, headers: &mut HeaderMap) {
-        restrict_referrer(headers);
-        self.protect(headers, Sensitivity::Credential);
+    fn conceal_url<R>(&self, mut response: Response<R>) -> Response<R> {
+        restrict_referrer(response.headers_mut());
+        self.protect(response.headers_mut(), Sensitivity::Credential);
+        response
     }
 
     fn protect(&self, headers: &mut HeaderMap, sensitivity: Sensitivity) {
