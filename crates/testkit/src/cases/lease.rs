@@ -7,9 +7,18 @@ use sessile_core::{Lookup, StorageErrorKind};
 use crate::kit::{Context, refused, successor};
 
 pub(crate) async fn keeps_others_out_until_its_end(ctx: Context) {
+    let begun = ctx.now();
     let (key, locked) = ctx.locked("x").await;
-    ctx.pass(locked.lock.lease() * 3 / 4).await;
-    ctx.assert_held(&key).await;
+    let lease = locked.lock.lease();
+    ctx.pass(lease * 3 / 4).await;
+    let second = ctx.storage().lock(&key, Duration::ZERO).await;
+    if !ctx.is_late(begun + lease) {
+        refused(
+            second,
+            StorageErrorKind::LockTimeout,
+            "lock of a session that is locked",
+        );
+    }
     drop(locked);
 }
 

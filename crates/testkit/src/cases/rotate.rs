@@ -94,9 +94,10 @@ pub(crate) async fn leaves_a_tombstone(ctx: Context) {
 }
 
 pub(crate) async fn the_tombstone_goes_in_time(ctx: Context) {
+    let tombstone_ends = ctx.now() + ctx.profile().tombstone;
     let [old, new] = rotated(&ctx).await;
     ctx.pass(ctx.profile().tombstone * 3 / 4).await;
-    ctx.assert_superseded(&old).await;
+    ctx.assert_superseded_until(tombstone_ends, &old).await;
     ctx.pass_surely(ctx.profile().tombstone / 4).await;
     ctx.assert_missing(&old).await;
     ctx.assert_free(&new, b"moved").await;

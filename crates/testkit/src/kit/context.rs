@@ -202,6 +202,15 @@ impl Context {
         );
     }
 
+    /// Like [`assert_superseded`](Self::assert_superseded), for a tombstone that stands until this moment at least.
+    pub(crate) async fn assert_superseded_until(&self, moment: Timestamp, key: &SessionKey) {
+        let read = self.read(key).await;
+        assert!(
+            matches!(read, Lookup::Superseded) || self.is_late(moment),
+            "a tombstone was expected, and read returned {read:?}"
+        );
+    }
+
     /// Checks that the call completes immediately, not when a lock is released or a wait or a lease ends.
     pub(crate) async fn immediate<T>(&self, what: &str, call: impl Future<Output = T>) -> T {
         let limit = self.lease().await / 2;
@@ -265,6 +274,12 @@ impl Context {
 
     pub(crate) async fn pass(&self, time: Duration) {
         self.until(self.now() + time).await;
+    }
+
+    /// Returns whether this moment has come although less time should have passed: in real time, a busy machine can stop
+    /// a case for longer than what the case looks at stands. Nothing can be said of it then.
+    pub(crate) fn is_late(&self, moment: Timestamp) -> bool {
+        matches!(self.profile().time, Time::Real) && self.now() + self.profile().skew >= moment
     }
 
     /// Waits for this time and a margin.
