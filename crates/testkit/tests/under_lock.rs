@@ -97,7 +97,7 @@ async fn subject() -> Subject {
     let builder = MemoryStorage::builder().clock(TokioClock::start());
     let storage = builder.max_waiters(8).sweeper(false).build();
     let second = UnderLock(storage.clone());
-    let profile = Profile::paused().with_max_waiters(8).with_usage();
+    let profile = Profile::paused().with_max_waiters(8).with_usage().with_watch();
     Subject::new(UnderLock(storage), profile.with_replace_under_lock()).with_second(second)
 }
 
