@@ -18,7 +18,7 @@ impl Room {
         Self(limit.saturating_sub(bytes(document)))
     }
 
-    /// Takes the room for a value at a path. What is removed gives none back, until the next message.
+    /// Takes the room for a value at a path. Removing a value gives none back, until the next message.
     pub(crate) fn take(&mut self, value: &Value, path: &Path) -> Result<(), DocumentError> {
         if depth(value) + path.len() > MAX_DEPTH {
             return Err(DocumentError::TooLarge);

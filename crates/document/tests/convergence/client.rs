@@ -87,7 +87,7 @@ impl Client {
         !self.waiting.is_empty()
     }
 
-    /// What the server changed below a value that was replaced here is left out.
+    /// Leaves out changes of the server below a value that was replaced here.
     fn survives(&self, change: &Value) -> bool {
         let path = change["path"].as_str().expect("a message fits");
         let below = |(replaced, _): &(String, Value)| {

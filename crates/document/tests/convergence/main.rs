@@ -127,7 +127,7 @@ impl Simulation {
         }
     }
 
-    /// What is on the way to the client is lost; what is on the way to the server still arrives.
+    /// Messages to the client are lost; those to the server still arrive.
     fn reconnect(&mut self) {
         self.to_client.clear();
         let policy: &dyn WritePolicy = if self.open { &OpenPolicy } else { &DollarPolicy };

@@ -1,4 +1,4 @@
-//! Whatever a request holds, carriers of URLs find well-formed ids or none.
+//! Carriers of URLs find well-formed ids or none, in any request.
 
 use http::header::{HOST, REFERER};
 use http::{HeaderValue, Request, Uri};

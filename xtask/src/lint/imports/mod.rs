@@ -24,7 +24,7 @@ use super::sources::{self, Sources};
 use crate::Failure;
 
 /// The crates that keep the rules.
-const CRATES: [&str; 6] = ["core", "file", "memoized", "memory", "redis", "tower"];
+const CRATES: [&str; 7] = ["core", "document", "file", "memoized", "memory", "redis", "tower"];
 
 /// Checks the imports of all crates that keep the rules.
 pub(super) fn check() -> Result<(), Failure> {
