@@ -32,8 +32,8 @@ pub(crate) enum Report {
     /// By this caller; from this moment on, if there is one, others may do so.
     Here(Option<Timestamp>),
     /// Like those of all sessions that may have left the key: the session has, and its place on its watchlist does not
-    /// name the key any more.
-    Moved,
+    /// name the key any more. The moment is that of the marks of this caller.
+    Moved(Option<Timestamp>),
     /// By another caller, who has noted it first, or by a round. If this caller is told that it has ended the session, it
     /// may have removed a barrier that has taken its place.
     Elsewhere,

@@ -24,7 +24,9 @@ impl<N: Namespaces, V: Values> Session<N, V> {
     /// The errors of [`regenerate_id`](Session::regenerate_id); [`InvalidOwner`](SessionError::InvalidOwner). If the
     /// owner has too many sessions by a [limit](crate::SessionBuilder::limit) that refuses further ones, closing the
     /// session fails with [`TooManySessions`](SessionError::TooManySessions): [`close`](Session::close) it in the
-    /// handler to say so in words of your own.
+    /// handler to say so in words of your own. If all sessions of the owner [are ended](crate::Registry::end_all)
+    /// meanwhile, closing can fail likewise, or with [`LockTimeout`](SessionError::LockTimeout) if there is no limit: the
+    /// client tries again.
     ///
     /// ```
     /// use sessile_core::{Session, SessionError, Visit};

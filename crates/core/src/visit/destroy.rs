@@ -38,7 +38,8 @@ impl Context {
                 place = place.or(own_place);
                 match prepared {
                     Prepared::Seen(end) => ends.push(end),
-                    _ => moved.push(*key),
+                    Prepared::Unseen(marked) => moved.push((*key, marked)),
+                    Prepared::Barred => {}
                 }
             }
         }
@@ -80,8 +81,8 @@ impl Context {
             let _ = self.settings.leave(&owner, &key).await;
         }
         self.settings.deliver(ends).await;
-        for key in moved {
-            Box::pin(self.settings.report_moved(&key, EndReason::Asked)).await;
+        for (key, marked) in moved {
+            Box::pin(self.settings.report_moved(&key, EndReason::Asked, marked)).await;
         }
         Ok(())
     }

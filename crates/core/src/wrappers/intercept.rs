@@ -20,7 +20,7 @@ use crate::storage::{
 /// result, limit its duration, or refuse it. [`Timeout`](crate::Timeout) and other wrappers of this crate are made in
 /// this way.
 ///
-/// The name, the clock and the capabilities are those of the wrapped storage. There are no
+/// The name, the clock and, by default, the capabilities are those of the wrapped storage. There are no
 /// [immediate](Storage::immediate) functions, as these would bypass the wrapper. A wrapper that differs in one of
 /// these, repeats calls, or does something else for each operation, implements `Storage`.
 ///
@@ -79,6 +79,11 @@ pub trait Intercept: fmt::Debug + Send + Sync + 'static {
         &self,
         call: StorageCall<'_, T>,
     ) -> impl Future<Output = Result<T, StorageError>> + Send;
+
+    /// Returns the [capabilities](Storage::capabilities) of the wrapper: by default those of the wrapped storage.
+    fn around_capabilities(&self) -> Capabilities<'_> {
+        self.inner().capabilities()
+    }
 
     /// [Drains](Storage::drain) the wrapped storage. `drain` is no operation on sessions and cannot fail, so it does
     /// not pass through [`around`](Intercept::around).
@@ -163,7 +168,7 @@ impl<I: Intercept> Storage for I {
     }
 
     fn capabilities(&self) -> Capabilities<'_> {
-        self.inner().capabilities()
+        self.around_capabilities()
     }
 
     fn immediate(&self) -> Option<&dyn ImmediateStorage> {

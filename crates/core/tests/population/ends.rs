@@ -180,32 +180,34 @@ async fn an_earlier_end_is_not_noted_for_a_session_that_has_ended() {
 
 #[tokio::test(start_paused = true)]
 async fn a_session_that_moves_twice_before_its_end_is_noted_is_reported_once() {
-    let world = World::new(|builder| builder);
-    let session = &world.session;
-    let mut id = world.log_in("ada").await.unwrap();
-    let slow = Arc::new(Slow::shared(Arc::clone(&world.storage)));
-    slow.delays().after(Operation::Read, 2 * SECOND);
-    let (late, seen) = World::process(&slow, |builder| builder);
-    let (registry, former) = (late.registry(), id.key());
-    let end = registry.end(&former);
-    let moves = async {
-        tokio::time::sleep(SECOND).await;
-        for _ in 0..2 {
-            let moved = session.enter(Visit::from(id.clone()), async {
-                session.start().await?;
-                session.regenerate_id()
-            });
-            id = moved.await.unwrap().outcome.new_id().unwrap();
-        }
-    };
-    let (end, ()) = tokio::join!(end, moves);
-    assert!(end.unwrap());
-    assert_eq!(world.storage.read(&id.key()).await.unwrap(), Lookup::Missing);
-    assert_eq!(*seen.lock().unwrap(), [ended(EndReason::Operator, "ada")]);
-    world.take();
-    tokio::time::sleep(HOUR).await;
-    assert_eq!(session.registry().maintain_once().await.unwrap(), 0);
-    assert!(world.take().is_empty());
+    for grace in [Duration::ZERO, 50 * SECOND] {
+        let world = World::new(|builder| builder.rotation_grace(grace));
+        let session = &world.session;
+        let mut id = world.log_in("ada").await.unwrap();
+        let slow = Arc::new(Slow::shared(Arc::clone(&world.storage)));
+        slow.delays().after(Operation::Read, 2 * SECOND);
+        let (late, seen) = World::process(&slow, |builder| builder.rotation_grace(grace));
+        let (registry, former) = (late.registry(), id.key());
+        let end = registry.end(&former);
+        let moves = async {
+            tokio::time::sleep(SECOND).await;
+            for _ in 0..2 {
+                let moved = session.enter(Visit::from(id.clone()), async {
+                    session.start().await?;
+                    session.regenerate_id()
+                });
+                id = moved.await.unwrap().outcome.new_id().unwrap();
+            }
+        };
+        let (end, ()) = tokio::join!(end, moves);
+        assert!(end.unwrap());
+        assert_eq!(world.storage.read(&id.key()).await.unwrap(), Lookup::Missing);
+        assert_eq!(*seen.lock().unwrap(), [ended(EndReason::Operator, "ada")]);
+        world.take();
+        tokio::time::sleep(HOUR).await;
+        assert_eq!(session.registry().maintain_once().await.unwrap(), 0);
+        assert!(world.take().is_empty());
+    }
 }
 
 /// A round finds the session where it was, and the visit that moves it lets it end soon.

@@ -1,8 +1,10 @@
 //! A visit that has lost the lock of its session hides no session.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use sessile_core::{EndReason, Expiration, InSession, SessionError, Visit};
+use sessile_testkit::{Operation, Slow};
 
 use crate::world::{World, ended};
 
@@ -79,4 +81,43 @@ async fn no_number_of_late_moves_hides_a_session() {
     }
     let listed = session.registry().by_owner("ada").await.unwrap();
     assert_eq!(listed.iter().map(|info| info.key).collect::<Vec<_>>(), [moved.key()]);
+}
+
+/// Its end was noted by a process that was killed; then it has moved twice, and a visit that has lost its lock tries to
+/// move it from its first key.
+#[tokio::test(start_paused = true)]
+async fn a_late_move_leads_no_report_astray() {
+    let world = World::new(|builder| builder);
+    let session = &world.session;
+    let first = world.log_in("ada").await.unwrap();
+    let late = session.open(Visit::from(first.clone()));
+    async { session.start().await }.in_session(late.handle()).await.unwrap();
+    tokio::time::sleep(LONGER_THAN_A_LEASE).await;
+    let slow = Arc::new(Slow::shared(Arc::clone(&world.storage)));
+    slow.delays().before(Operation::Destroy, Duration::from_secs(5));
+    let (killed, _) = World::process(&slow, |builder| builder);
+    let registry = killed.registry();
+    let key = first.key();
+    let end = tokio::time::timeout(Duration::from_secs(1), registry.end(&key));
+    assert!(end.await.is_err(), "it is killed before it ends the session");
+    let mut id = first;
+    for _ in 0..2 {
+        let moved = session.enter(Visit::from(id), async {
+            session.start().await?;
+            session.regenerate_id()
+        });
+        id = moved.await.unwrap().outcome.new_id().unwrap();
+    }
+    async { session.regenerate_id() }
+        .in_session(late.handle())
+        .await
+        .unwrap();
+    assert!(late.close().await.is_err());
+    world.take();
+    tokio::time::sleep(Duration::from_secs(31)).await;
+    assert_eq!(session.registry().maintain_once().await.unwrap(), 0, "it lives");
+    assert!(session.registry().end(&id.key()).await.unwrap());
+    assert_eq!(world.take(), [ended(EndReason::Operator, "ada")]);
+    tokio::time::sleep(Duration::from_secs(3_600)).await;
+    assert_eq!(session.registry().maintain_once().await.unwrap(), 0);
 }

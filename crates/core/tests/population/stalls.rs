@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use sessile_core::{HOUR, Limit, MINUTE, SECOND, SessionError, StorageErrorKind};
+use sessile_core::{HOUR, Limit, MINUTE, SECOND, SessionError};
 use sessile_testkit::Operation;
 
 use super::support::*;
@@ -78,12 +78,27 @@ async fn a_reader_bars_a_session_that_does_not_come() {
         pass(secs(61)).await;
         assert_eq!(fixture.elsewhere(None).registry().by_owner("ada").await.unwrap(), []);
     });
-    let login = login.await;
-    match &login {
-        Err(SessionError::Storage(error)) => assert_eq!(error.kind(), StorageErrorKind::Exists),
-        other => panic!("a session that was barred: {other:?}"),
-    }
+    assert_fails!(login.await, SessionError::LockTimeout);
     fixture.assert_complete(0, "after the stall").await;
+}
+
+/// A login that is refused because all sessions of its owner are ended meanwhile can be tried again.
+#[tokio::test(start_paused = true)]
+async fn a_login_during_the_end_of_all_is_refused_and_succeeds_again() {
+    for limit in [None, Some(Limit::per_owner(2))] {
+        let fixture = limited(limit);
+        let login = stalled(&fixture, 5 * SECOND, async || {
+            assert_eq!(fixture.elsewhere(limit).registry().end_all("ada").await.unwrap(), 0);
+        });
+        let refused = login.await;
+        match limit {
+            None => assert!(matches!(&refused, Err(error) if error.is_retryable()), "{refused:?}"),
+            Some(_) => assert_fails!(refused, SessionError::TooManySessions { limit: 2 }),
+        }
+        assert!(fixture.lives(&fixture.log_in("ada").await.unwrap()).await);
+        fixture.assert_complete(1, "after the second login").await;
+        fixture.assert_idle("after the second login");
+    }
 }
 
 /// A machine that was suspended finds neither its place nor a barrier.

@@ -47,10 +47,10 @@ impl Registry {
     /// Ends a session of which nothing but a key is known, perhaps a former one.
     async fn end_moved(&self, key: &SessionKey) -> Result<bool, SessionError> {
         let (settings, reason) = (&self.settings, EndReason::Operator);
-        settings.mark_moved(key, reason).await;
+        let marked = settings.mark_moved(key, reason).await;
         let is_found = settings.storage.destroy(key).await?.is_found();
         if is_found {
-            settings.report_moved(key, reason).await;
+            settings.report_moved(key, reason, marked).await;
         }
         Ok(is_found)
     }
@@ -109,13 +109,14 @@ impl Registry {
         let settings = &self.settings;
         for _ in 0..ATTEMPTS {
             let mut held = HeldRoster::take(settings, RosterName::Owner(owner)).await?;
-            // The list knows the last two keys of a session. An earlier one, in its grace, leads to it.
+            // The list knows the last keys of a session. An earlier one, in its grace, leads to it.
             let keep = match keep {
                 Some(keep) if !held.roster.places.iter().any(|place| place.is_of(keep)) => {
                     self.find(keep).await?.map(|stored| stored.key)
                 }
                 known => known.copied(),
             };
+            let mut failure = None;
             for mut place in std::mem::take(&mut held.roster.places) {
                 held.keep(settings).await?;
                 if keep.is_some_and(|keep| place.is_of(&keep)) {
@@ -123,14 +124,22 @@ impl Registry {
                     held.roster.places.push(place);
                     continue;
                 }
-                match settings.evict(&mut place, owner, held.now, EndReason::Operator).await? {
-                    Some(end) => ends.push(end),
-                    None => confirm_missing(settings, &place).await?,
+                let ended = match settings.evict(&mut place, owner, held.now, EndReason::Operator).await {
+                    Ok(None) => confirm_missing(settings, &place).await.map(|()| None),
+                    ended => ended,
+                };
+                match ended {
+                    Ok(end) => ends.extend(end),
+                    // The others are ended all the same.
+                    Err(error) => {
+                        held.roster.places.push(place);
+                        failure = failure.or(Some(error));
+                    }
                 }
             }
             // After a conflict the roster names dead sessions still; it may also name others by now.
             if held.commit(settings).await? == Committed::Yes {
-                return Ok(());
+                return failure.map_or(Ok(()), Err);
             }
         }
         Err(SessionError::LockTimeout)

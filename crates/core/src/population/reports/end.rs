@@ -1,6 +1,7 @@
 //! Ending a session, and reporting that.
 
 use super::watchlist::Marked;
+use crate::clock::Timestamp;
 use crate::error::SessionError;
 use crate::events::{EndReason, EventKind, PendingEnd, Report};
 use crate::id::SessionKey;
@@ -13,9 +14,9 @@ use crate::telemetry;
 pub(crate) enum Prepared {
     /// The session, whose end has been noted.
     Seen(PendingEnd),
-    /// Nothing: there are no events, or no session under this key. If one has left it and is ended all the same, that is
-    /// [reported](Settings::report_moved) without it.
-    Unseen,
+    /// Nothing: there are no events, or no session that can be read under this key. If one is ended all the same, that
+    /// is [reported](Settings::report_moved) without it, by the marks of this moment.
+    Unseen(Option<Timestamp>),
     /// The session has ended before, and must not be created again.
     Barred,
 }
@@ -24,7 +25,7 @@ impl Settings {
     /// Prepares the end of a session by its key.
     pub(crate) async fn prepare_end(&self, key: &SessionKey, reason: EndReason) -> Prepared {
         if self.hub.is_none() {
-            return Prepared::Unseen;
+            return Prepared::Unseen(None);
         }
         // Ending comes first: if the storage fails, or the record cannot be read, the session is ended all the same, if
         // that is possible, and its end is reported as far as it is known.
@@ -33,11 +34,8 @@ impl Settings {
                 Prepared::Seen(self.prepare_known_end(PendingEnd::new(stored, reason)).await)
             }
             Ok(Lookup::Found(_barrier)) => Prepared::Barred,
-            Ok(Lookup::Superseded) => {
-                self.mark_moved(key, reason).await;
-                Prepared::Unseen
-            }
-            _ => Prepared::Unseen,
+            Ok(Lookup::Superseded) | Err(_) => Prepared::Unseen(self.mark_moved(key, reason).await),
+            Ok(Lookup::Missing) => Prepared::Unseen(None),
         }
     }
 
@@ -61,9 +59,9 @@ impl Settings {
     async fn mark_unlisted(&self, end: &PendingEnd) -> Report {
         match self.storage.read(&end.key).await {
             // A place forgets a key when the session has moved twice.
-            Ok(Lookup::Superseded) => {
-                self.mark_moved(&end.key, end.reason).await;
-                Report::Moved
+            Ok(Lookup::Superseded) => Report::Moved(self.mark_moved(&end.key, end.reason).await),
+            Ok(Lookup::Found(stored)) if stored.key != end.key && stored.record.meta.facts.is_session() => {
+                Report::Moved(self.mark_moved(&end.key, end.reason).await)
             }
             // It began before ends were reported.
             Ok(Lookup::Found(stored)) if stored.record.meta.facts.is_session() => Report::Here(None),
@@ -87,11 +85,17 @@ impl Settings {
         owner: &str,
         reason: EndReason,
     ) -> Result<Option<PendingEnd>, SessionError> {
-        let mut ended = None;
+        let (mut ended, mut own) = (None, None);
         for key in keys {
             let mut end = PendingEnd::unseen(*key, reason);
             end.owner = Some(owner.into());
-            let end = self.prepare_known_end(end).await;
+            let mut end = self.prepare_known_end(end).await;
+            match end.report {
+                Report::Here(Some(_)) => own = Some(end.report),
+                // The note can be that of an earlier key.
+                Report::Elsewhere => end.report = own.unwrap_or(Report::Elsewhere),
+                Report::Here(None) | Report::Moved(_) => {}
+            }
             if self.storage.destroy(key).await?.is_found() {
                 ended = Some(end);
             }
@@ -107,8 +111,8 @@ impl Settings {
             let key = end.key;
             let due = match end.report {
                 Report::Here(due) => due,
-                Report::Moved => {
-                    Box::pin(self.report_moved(&key, end.reason)).await;
+                Report::Moved(marked) => {
+                    Box::pin(self.report_moved(&key, end.reason, marked)).await;
                     continue;
                 }
                 Report::Elsewhere => continue,

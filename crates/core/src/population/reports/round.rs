@@ -1,5 +1,7 @@
 //! A round: looks for ends of sessions that were not reported.
 
+use std::time::Duration;
+
 use super::watchlist::WATCHLISTS;
 use crate::clock::Timestamp;
 use crate::error::SessionError;
@@ -92,7 +94,7 @@ impl Settings {
                 let place = &mut held.roster.places[index];
                 match self.find_any(place).await {
                     Ok(Some(stored)) => {
-                        place.update(&stored, now + self.report_within);
+                        place.update(&stored, now, self.report_within);
                         continue;
                     }
                     Ok(None) => {}
@@ -121,7 +123,10 @@ impl Settings {
                 claimed.push(end);
                 if let Some(hub) = &self.hub {
                     // Callbacks were registered under whichever key the session had then.
-                    place.keys().for_each(|former| hub.callbacks.saw(former, &key, None));
+                    place
+                        .keys()
+                        .chain(&place.former)
+                        .for_each(|former| hub.callbacks.saw(former, &key, None));
                 }
             }
             if held.commit(self).await? == Committed::Yes {
@@ -191,12 +196,13 @@ impl Settings {
 }
 
 impl Place {
-    /// Brings the place of a session that lives up to date. If it may be moving, its end may come earlier: it has to be
-    /// looked at again by then.
-    fn update(&mut self, stored: &Stored, next_look: Timestamp) {
+    /// Brings the place of a session that lives up to date. If it may be moving, its end may come earlier: it is looked
+    /// at again in time. A move that takes longer than a barrier stands is undone.
+    fn update(&mut self, stored: &Stored, now: Timestamp, report_within: Duration) {
         let meta = &stored.record.meta;
         self.found_at(stored.key);
-        self.deadline = earliest(meta.deadline, (!self.next.is_empty()).then_some(next_look));
+        let may_move = !self.next.is_empty() && self.since.until(now) <= BARRIER + RESERVATION;
+        self.deadline = earliest(meta.deadline, may_move.then_some(now + report_within));
         self.owner = meta.facts.owner().map(Into::into);
         self.ending = None;
         self.former.clear();

@@ -116,7 +116,8 @@ impl Place {
     /// The visit that moves it may have lost its lock, so an earlier move from the same key may have taken place, or be
     /// about to: its key stays.
     pub(super) fn move_on(&mut self, from: SessionKey, to: SessionKey) {
-        if self.key != from {
+        // A visit that has lost its lock can know a key that the session has left: that does not tell where it is.
+        if self.next.contains(&from) {
             self.found_at(from);
         }
         push_bounded(&mut self.next, to);

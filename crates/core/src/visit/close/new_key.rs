@@ -12,6 +12,7 @@ use futures_util::future::{Either, select};
 use crate::error::SessionError;
 use crate::events::PendingEnd;
 use crate::id::{SessionId, SessionKey};
+use crate::limit::Limit;
 use crate::population::Enlisted;
 use crate::storage::{Lock, Meta, Record, StorageError, StorageErrorKind};
 use crate::telemetry;
@@ -136,8 +137,10 @@ impl Context {
     ///
     /// # Errors
     ///
-    /// [`TooManySessions`](SessionError::TooManySessions) if a later login has taken the place meanwhile;
-    /// [`LockTimeout`](SessionError::LockTimeout) if one may have, because this process has slept.
+    /// The session was barred: [`TooManySessions`](SessionError::TooManySessions) if there is a limit, as a later login
+    /// has then most likely taken the place; without one, [`LockTimeout`](SessionError::LockTimeout), as all sessions of
+    /// the owner were ended meanwhile, and a new attempt succeeds. `LockTimeout`, too, if it may have been barred, because
+    /// this process has slept.
     async fn settle(
         &self,
         enlisted: Option<Enlisted>,
@@ -158,8 +161,8 @@ impl Context {
             Err(error) => {
                 let is_barred = error.kind() == StorageErrorKind::Exists;
                 Box::pin(enlisted.cancel(&self.settings, key)).await;
-                if let (true, Some(limit)) = (is_barred, limit) {
-                    return Err(limit.exceeded());
+                if is_barred {
+                    return Err(limit.map_or(SessionError::LockTimeout, Limit::exceeded));
                 }
             }
         }
