@@ -223,10 +223,12 @@ impl Storage for FileStorage {
     async fn destroy(&self, key: &SessionKey) -> Result<Lookup<()>, StorageError> {
         let key = *key;
         self.block(JobClass::Operation, "destroy", move |shared| {
-            let (key, was) = shared.files.with_retries(|files| files.destroy(&key))?;
-            shared.wait_queues.notify(&key);
-            shared.watchers.wake(&key);
-            Ok(was)
+            let destroyed = shared.files.with_retries(|files| files.destroy(&key));
+            // After a failure, too, as in `run_and_wake`.
+            let present = destroyed.as_ref().map_or(key, |(present, _)| *present);
+            shared.wait_queues.notify(&present);
+            shared.watchers.wake(&present);
+            destroyed.map(|(_, was)| was)
         })
         .await
     }

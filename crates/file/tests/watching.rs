@@ -5,6 +5,8 @@
 mod common;
 
 use std::path::Path;
+use std::sync::Arc;
+use std::task::{Context, Wake, Waker};
 use std::time::Duration;
 
 use common::TempFolder;
@@ -134,6 +136,55 @@ async fn the_thread_ends_with_the_last_watch_and_starts_again() {
         while listens() {
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
+    }
+    send("done");
+}
+
+/// A task whose waker panics.
+struct Panics;
+
+impl Wake for Panics {
+    fn wake(self: Arc<Self>) {
+        panic!("a fault of the application");
+    }
+}
+
+/// In a process of its own, likewise.
+#[tokio::test]
+async fn the_thread_starts_again_when_a_waker_has_panicked() {
+    if role().is_none() {
+        let folder = TempFolder::new();
+        let child = ChildProcess::start(
+            "the_thread_starts_again_when_a_waker_has_panicked",
+            "alone",
+            folder.path(),
+        );
+        assert_eq!(child.receive(), "done");
+        child.finish();
+        return;
+    }
+    let (_, folder) = role().expect("a child");
+    let (storage, other) = (open(&folder), open(&folder));
+    let [one, two] = [(); 2].map(|()| SessionId::generate(&OsEntropy).key());
+    let watched = storage.capabilities().watch().expect("it can be watched");
+    let mut faulty = watched.watch(&one);
+    // The thread may have hints of its own at first.
+    create(&other, &one).await;
+    found(&storage, &mut faulty).await;
+    while !listens() {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    let waker = Waker::from(Arc::new(Panics));
+    while faulty.poll_changed(&mut Context::from_waker(&waker)).is_ready() {}
+    other.destroy(&one).await.expect("destroy");
+    while listens() {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    let mut watch = watched.watch(&two);
+    create(&other, &two).await;
+    found(&storage, &mut watch).await;
+    while !listens() {
+        tokio::time::sleep(Duration::from_millis(1)).await;
     }
     send("done");
 }

@@ -69,7 +69,7 @@ impl Events {
     ///
     /// At least one process has to run [`Registry::maintain`](crate::Registry::maintain). An expiry is reported within
     /// its interval, and the end of a session whose process was killed within the interval and
-    /// [30 seconds](Events::report_within). An end is reported twice if the process that reports it is killed, or
+    /// [30 seconds](Events::report_within), as is one that several callers make at once, mostly earlier. An end is reported twice if the process that reports it is killed, or
     /// sleeps for 30 seconds, before it has noted that it did.
     ///
     /// Creating a session, giving it a new id and letting it expire earlier take two more storage calls, and ending one

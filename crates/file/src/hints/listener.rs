@@ -1,15 +1,17 @@
 //! The thread that has the operating system report changes.
 
+use std::collections::BTreeSet;
 use std::mem::MaybeUninit;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::inotify::{self, CreateFlags, ReadFlags, Reader, WatchFlags};
 use rustix::io::{Errno, read};
 
 use super::Hints;
+use super::folders::Leaf;
 use crate::folder::layout::{MOVING, key_of};
 
 /// The interval at which the keys of a folder are woken that cannot be reported: it does not exist yet, or the limit of
@@ -27,28 +29,34 @@ const REPORTS: usize = 16 * 1_024;
 /// Wakes the watches of changed keys, until nothing is watched.
 pub(super) fn run(hints: &Hints, bell: &Arc<OwnedFd>) {
     let reports = inotify::init(CreateFlags::CLOEXEC | CreateFlags::NONBLOCK).ok();
+    // The folders that cannot be reported, and when they are tried again.
+    let (mut failed, mut next_try) = (BTreeSet::new(), Instant::now());
     loop {
         // Before the look at the folders, so that a later ring is not taken away.
         let _ = read(bell, &mut [0_u8; 8]);
-        let Some(is_complete) = update(hints, reports.as_ref()) else {
+        if next_try <= Instant::now() {
+            failed.clear();
+            next_try = Instant::now() + INTERVAL;
+        }
+        if !update(hints, reports.as_ref(), &mut failed) {
             return;
-        };
-        wait(bell, reports.as_ref(), (!is_complete).then_some(INTERVAL));
+        }
+        let limit = (!failed.is_empty()).then(|| next_try.saturating_duration_since(Instant::now()));
+        wait(bell, reports.as_ref(), limit);
         if let Some(reports) = &reports {
             wake(hints, reports);
         }
     }
 }
 
-/// Has those folders reported that have to be, and no others. Returns whether that has worked, or `None` if nothing is
-/// watched: then the thread is not known any more, and ends.
-fn update(hints: &Hints, reports: Option<&OwnedFd>) -> Option<bool> {
+/// Has those folders reported that have to be, and no others, except for those that have `failed` and those that do so
+/// now. Returns `false` if nothing is watched: then the thread is not known any more, and ends.
+fn update(hints: &Hints, reports: Option<&OwnedFd>, failed: &mut BTreeSet<Leaf>) -> bool {
     let (left, unreported) = {
         let mut state = hints.state();
         if state.folders.is_empty() {
-            state.folders.forget_numbers();
-            state.bell = None;
-            return None;
+            state.forget_thread();
+            return false;
         }
         (state.folders.take_left(), state.folders.unreported())
     };
@@ -57,8 +65,10 @@ fn update(hints: &Hints, reports: Option<&OwnedFd>) -> Option<bool> {
         let _ = reports.map(|reports| inotify::remove_watch(reports, number));
     }
     let mut has_room = true;
-    let mut is_complete = true;
     for leaf in unreported {
+        if failed.contains(&leaf) {
+            continue;
+        }
         let added = match reports {
             Some(reports) if has_room => inotify::add_watch(reports, hints.layout.leaf(leaf.0, leaf.1), CHANGES),
             _ => Err(Errno::NOSPC),
@@ -69,7 +79,7 @@ fn update(hints: &Hints, reports: Option<&OwnedFd>) -> Option<bool> {
                 Ok(number) => state.folders.reported(leaf, number),
                 Err(error) => {
                     has_room &= error != Errno::NOSPC;
-                    is_complete = false;
+                    failed.insert(leaf);
                 }
             }
             state.folders.keys_of(leaf)
@@ -77,7 +87,7 @@ fn update(hints: &Hints, reports: Option<&OwnedFd>) -> Option<bool> {
         // They may have changed before they were reported.
         keys.iter().for_each(|key| hints.watchers.wake(key));
     }
-    Some(is_complete)
+    true
 }
 
 /// Waits for reports, or for a ring.

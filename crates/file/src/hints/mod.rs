@@ -6,6 +6,7 @@
 mod folders;
 mod listener;
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rustix::event::{EventfdFlags, eventfd};
@@ -28,6 +29,14 @@ struct State {
     folders: Folders,
     /// Makes the thread look at `folders`. `None` if there is no thread.
     bell: Option<Arc<OwnedFd>>,
+}
+
+impl State {
+    /// Notes that the thread has ended, or is about to.
+    fn forget_thread(&mut self) {
+        self.folders.forget_numbers();
+        self.bell = None;
+    }
 }
 
 impl Hints {
@@ -61,7 +70,12 @@ impl Hints {
         let bell = Arc::new(eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK).ok()?);
         let (hints, listened) = (Arc::clone(self), Arc::clone(&bell));
         let thread = std::thread::Builder::new().name("sessile-hints".into());
-        let started = thread.spawn(move || listener::run(&hints, &listened));
+        let started = thread.spawn(move || {
+            // Waking runs code of the readers. If that panics, the next watch starts a thread anew.
+            if catch_unwind(AssertUnwindSafe(|| listener::run(&hints, &listened))).is_err() {
+                hints.state().forget_thread();
+            }
+        });
         started.is_ok().then_some(bell)
     }
 

@@ -39,7 +39,8 @@ pub struct DocumentCarriers {
 }
 
 impl DocumentCarriers {
-    /// Creates the carriers, with ids at this place in paths and in this cookie, which is a
+    /// Creates the carriers, with ids at this place in paths, which [`PathCarrier::new`] says more of, and in this cookie,
+    /// which is a
     /// [`CookieCarrier`](crate::CookieCarrier) or one of the application's own.
     pub fn new(path: IdPath, cookie: impl Carrier) -> Self {
         Self {

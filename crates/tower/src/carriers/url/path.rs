@@ -23,7 +23,8 @@ type OriginalUri = dyn Fn(&Extensions) -> Option<&Uri> + Send + Sync;
 /// nothing from the end of its session: later requests find none.
 ///
 /// A client that knows the URL has the session. Responses to requests with such a URL, and those that tell one, have
-/// `Referrer-Policy: same-origin`, unless the service has set `no-referrer`, and `Cache-Control: no-store`. The URL
+/// `Referrer-Policy: same-origin`, unless the service has set `no-referrer`, and `Cache-Control: no-store`, unless
+/// [`keep_cache_control`](crate::SessionLayer::keep_cache_control) leaves that to the service. The URL
 /// still gets into logs, histories and messages; use cookies where browsers can hold them.
 ///
 /// ```
@@ -45,8 +46,8 @@ pub struct PathCarrier {
 }
 
 impl PathCarrier {
-    /// Creates a carrier of ids at this place in paths. A path in which other segments may be any is not told in
-    /// `Location`.
+    /// Creates a carrier of ids at this place in paths. A path in which other segments may be any is never told in
+    /// `Location`, as they are not known: the application tells its clients, also when a session gets a new id.
     #[must_use]
     pub fn new(path: IdPath) -> Self {
         Self {
